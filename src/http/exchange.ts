@@ -1,0 +1,176 @@
+/** One request on the wire and its answer, until the body was read, given up or lost. */
+import type {ClientRequest, IncomingMessage} from 'node:http';
+import type {Readable} from 'node:stream';
+import {CacheError, systemCode} from '../base/errors.js';
+import {formatDuration} from '../base/units.js';
+import {connectionError} from './connection-error.js';
+
+export interface ExchangeOptions {
+	/** The URL, redacted. */
+	readonly asked: string;
+	readonly headersTimeoutMs: number;
+	readonly idleTimeoutMs: number;
+	/** Each of these ends the exchange with `aborted`. */
+	readonly signals: readonly AbortSignal[];
+}
+
+/**
+ * Holds the deadlines of one request and decides whether its body came whole.
+ * The first failure ends the connection and is what every later step reports.
+ */
+export class Exchange {
+	readonly #options: ExchangeOptions;
+	readonly #connection = new AbortController();
+	#request: ClientRequest | undefined;
+	#incoming: IncomingMessage | undefined;
+	#body: Readable | undefined;
+	#headersTimer: NodeJS.Timeout | undefined;
+	/** What the request reported, before its answer or after. */
+	#requestError: Error | undefined;
+	#failure: CacheError | undefined;
+	#isRead = false;
+
+	/** @throws CacheError `aborted` when a signal has fired already. */
+	constructor(options: ExchangeOptions) {
+		this.#options = options;
+		const fired = options.signals.find(signal => signal.aborted);
+		if (fired) throw this.#aborted(fired);
+		for (const signal of options.signals) signal.addEventListener('abort', this.#onAbort);
+	}
+
+	get asked(): string {
+		return this.#options.asked;
+	}
+
+	/** Fires when the connection is to be given up. */
+	get signal(): AbortSignal {
+		return this.#connection.signal;
+	}
+
+	/** Takes the request just made, before anything happened to it. */
+	watch(request: ClientRequest): void {
+		const {asked, headersTimeoutMs} = this.#options;
+		this.#request = request;
+		request.on('error', error => (this.#requestError ??= error));
+		// The request is sent when there is a connection, which has a deadline of its own.
+		request.once('finish', () => {
+			if (this.#incoming || this.#failure) return;
+			this.#headersTimer = setTimeout(() => {
+				const message = `${asked} was not answered within ${formatDuration(headersTimeoutMs)}`;
+				this.#fail(new CacheError('origin-timeout', message));
+			}, headersTimeoutMs);
+		});
+		request.prependOnceListener('response', (incoming: IncomingMessage) => {
+			clearTimeout(this.#headersTimer);
+			this.#incoming = incoming;
+			// By this header node-fetch knows a chunked body, and takes it for cut when its end does not come alone
+			// in one segment: with trailers, or split. Node's parser knows better; the check at the end asks it.
+			delete incoming.headers['transfer-encoding'];
+		});
+	}
+
+	/** The failure to report when no answer came; `error` itself when no request was made. */
+	unanswered(error: unknown): unknown {
+		this.#release();
+		if (this.#failure || !this.#request) return this.#failure ?? error;
+		return connectionError(this.#options.asked, this.#requestError ?? error, this.#request);
+	}
+
+	/** @throws CacheError `aborted` when a signal fired since the answer came. */
+	answered(body: Readable): void {
+		this.#body = body;
+		if (!this.#failure) return;
+		body.destroy();
+		throw this.#failure;
+	}
+
+	/** Gives up what was not read of the body and closes its connection. Later calls do nothing. */
+	discard(): void {
+		this.#fail(new CacheError('aborted', `the body of ${this.#options.asked} was given up`));
+	}
+
+	/**
+	 * The body, once. It ends without an error only when it came whole: complete
+	 * by its framing, as long as announced, and nothing behind it.
+	 *
+	 * @param lengthBytes - what `Content-Length` said.
+	 * @throws CacheError `origin-failed`, `origin-timeout`, `aborted`.
+	 * @see RFC 9112 section 8 (incomplete messages)
+	 */
+	async *read(lengthBytes: number | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+		const {asked, idleTimeoutMs} = this.#options;
+		const chunks = this.#startReading();
+		let received = 0;
+		let waiting = false;
+		const idle = setTimeout(() => {
+			if (!waiting) return;
+			const message = `${asked} sent nothing for ${formatDuration(idleTimeoutMs)} after ${received} bytes`;
+			this.#fail(new CacheError('origin-timeout', message));
+		}, idleTimeoutMs);
+		try {
+			for (;;) {
+				waiting = true;
+				idle.refresh();
+				const {done, value} = await chunks.next();
+				waiting = false;
+				if (done) break;
+				received += value.byteLength;
+				yield value;
+			}
+
+			if (!this.#isWhole(received, lengthBytes)) throw this.#spoilt(received, lengthBytes);
+			this.#release();
+		} catch (error) {
+			if (this.#failure || error instanceof CacheError) throw this.#failure ?? error;
+			throw this.#spoilt(received, lengthBytes, error);
+		} finally {
+			clearTimeout(idle);
+			this.discard();
+		}
+	}
+
+	#startReading(): AsyncIterator<Uint8Array, unknown> {
+		if (!this.#body || this.#isRead) throw new TypeError('a body can be read once, after its headers came');
+		this.#isRead = true;
+		return this.#body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown>;
+	}
+
+	/**
+	 * Surplus bytes make Node report a parse error on the request, whereupon node-fetch drops what the body still
+	 * buffered and ends it as if nothing had happened, chunked bodies too; so a request error spoils any body.
+	 */
+	#isWhole(received: number, lengthBytes: number | undefined): boolean {
+		if (this.#failure || this.#requestError || !this.#incoming?.complete) return false;
+		return lengthBytes === undefined || received === lengthBytes;
+	}
+
+	#spoilt(received: number, lengthBytes: number | undefined, error?: unknown): CacheError {
+		const cause = this.#requestError ?? error;
+		const surplus = this.#incoming?.complete && systemCode(this.#requestError)?.startsWith('HPE_');
+		const announced = lengthBytes === undefined ? 'its announced end' : `the ${lengthBytes} bytes it announced`;
+		const {asked} = this.#options;
+		const message = surplus
+			? `${asked} sent more than ${announced}, of which ${received} bytes were read`
+			: `${asked} ended after ${received} bytes, before ${announced}`;
+		return new CacheError('origin-failed', message, cause === undefined ? {} : {cause});
+	}
+
+	readonly #onAbort = (event: Event) => this.#fail(this.#aborted(event.target as AbortSignal));
+
+	#aborted(signal: AbortSignal): CacheError {
+		return new CacheError('aborted', `the request for ${this.#options.asked} was aborted`, {cause: signal.reason});
+	}
+
+	#fail(failure: CacheError): void {
+		if (this.#failure) return;
+		this.#failure = failure;
+		this.#release();
+		this.#body?.destroy(failure);
+		this.#connection.abort(failure);
+	}
+
+	#release(): void {
+		clearTimeout(this.#headersTimer);
+		for (const signal of this.#options.signals) signal.removeEventListener('abort', this.#onAbort);
+	}
+}
