@@ -1,0 +1,114 @@
+/**
+ * Every setting, in one table. A row makes the flag (`--max-size 10GB`), the
+ * environment variable (`LARDER_MAX_SIZE`), the YAML key (`max-size`) and the
+ * field of `Settings` (`maxSize`).
+ */
+import {LOG_FORMATS, LOG_LEVELS} from '../base/log.js';
+import {BOOLEAN, choice, count, DURATION, HEADER, PATH, PROGRAM, SIZE, type Kind} from './kinds.js';
+import {xdgDirectory, type Surroundings} from './xdg.js';
+
+export interface Option<T> {
+	readonly help: string;
+	readonly kind: Kind<T>;
+	/** As a user would write it; nothing where a setting is optional. */
+	readonly default: string | boolean | ((surroundings: Surroundings) => string) | undefined;
+	/** Whether a changed configuration file takes effect without a restart. */
+	readonly live: boolean;
+}
+
+export const OPTIONS = {
+	'cache-dir': option({
+		help: 'directory that holds the downloaded files',
+		kind: PATH,
+		default: surroundings => xdgDirectory('XDG_CACHE_HOME', surroundings),
+		live: false,
+	}),
+	'max-size': option({help: 'disk space to use at most', kind: SIZE, default: '10GB', live: true}),
+	'log-level': option({help: 'least severity that is logged', kind: choice(LOG_LEVELS), default: 'info', live: true}),
+	'log-format': option({
+		help: 'how log lines are written; auto is readable on a terminal, with priorities under systemd, else JSON',
+		kind: choice(['auto', ...LOG_FORMATS]),
+		default: 'auto',
+		live: false,
+	}),
+	'read-only': option({help: 'refuse to store or remove files', kind: BOOLEAN, default: false, live: false}),
+	'allow-other': option({help: 'let other users use the drive', kind: BOOLEAN, default: false, live: false}),
+	'reencode-gif': option({help: 'store GIF images as MP4 video', kind: BOOLEAN, default: true, live: false}),
+	'ffmpeg': option({help: 'ffmpeg to use before any other', kind: PROGRAM, default: undefined, live: false}),
+	'connect-timeout': option({
+		help: 'time for an origin to accept a connection',
+		kind: DURATION,
+		default: '10s',
+		live: false,
+	}),
+	'headers-timeout': option({
+		help: 'time for an origin to begin its answer',
+		kind: DURATION,
+		default: '20s',
+		live: false,
+	}),
+	'idle-timeout': option({
+		help: 'time that an origin may pause within an answer',
+		kind: DURATION,
+		default: '30s',
+		live: false,
+	}),
+	'open-timeout': option({help: 'time for opening a file', kind: DURATION, default: '60s', live: false}),
+	'read-timeout': option({help: 'time for one read of a file', kind: DURATION, default: '60s', live: false}),
+	'retries': option({help: 'further attempts after a failed request', kind: count(0), default: '3', live: false}),
+	'max-redirects': option({help: 'redirects to follow for one URL', kind: count(0), default: '10', live: false}),
+	'max-downloads': option({help: 'downloads at the same time', kind: count(1), default: '16', live: false}),
+	'user-agent': option({
+		help: 'User-Agent header of every request',
+		kind: HEADER,
+		default: ({version}) => `larder/${version}`,
+		live: false,
+	}),
+} satisfies Record<string, Option<unknown>>;
+
+export type OptionName = keyof typeof OPTIONS;
+
+export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
+
+type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}`
+	? `${Head}${Capitalize<CamelCase<Tail>>}`
+	: S;
+type Value<O> = O extends Option<infer T> ? T : never;
+
+/** Every setting with its value; sizes are in bytes, durations in milliseconds. */
+export type Settings = {readonly [Name in OptionName as CamelCase<Name>]: Value<(typeof OPTIONS)[Name]>};
+
+/** `'max-size'` -> `'maxSize'`. */
+export function fieldOf(name: OptionName): keyof Settings {
+	return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()) as keyof Settings;
+}
+
+/** `'max-size'` -> `'LARDER_MAX_SIZE'`. */
+export function variableOf(name: OptionName): string {
+	return `LARDER_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/**
+ * `'max-size'` -> `['--max-size <size>']`; `'read-only'` -> `['--read-only',
+ * '--no-read-only']`, so that a flag can also undo what a file says. Declared
+ * in this order, commander gives neither of the two a default.
+ */
+export function flagsOf(name: OptionName): readonly string[] {
+	const {argument} = OPTIONS[name].kind;
+	return argument === undefined ? [`--${name}`, `--no-${name}`] : [`--${name} <${argument}>`];
+}
+
+/** The default as a user would write it. */
+export function defaultOf(name: OptionName, surroundings: Surroundings): string | boolean | undefined {
+	const written: Option<unknown>['default'] = OPTIONS[name].default;
+	return typeof written === 'function' ? written(surroundings) : written;
+}
+
+/** The names of the settings that differ. */
+export function changedOptions(before: Settings, after: Settings): OptionName[] {
+	return OPTION_NAMES.filter(name => before[fieldOf(name)] !== after[fieldOf(name)]);
+}
+
+function option<T>(row: Option<T>): Option<T> {
+	return row;
+}

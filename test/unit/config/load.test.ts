@@ -1,0 +1,209 @@
+import {chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {loadConfig, type Config, type ConfigRequest} from '../../../src/config/load.js';
+import {UsageError} from '../../../src/config/usage-error.js';
+
+/** A home without a configuration file. */
+function home(t: ExecutionContext): string {
+	const directory = mkdtempSync(path.join(os.tmpdir(), 'larder-config-'));
+	t.teardown(() => rmSync(directory, {recursive: true, force: true}));
+	return directory;
+}
+
+function load(t: ExecutionContext, request: Partial<ConfigRequest> & {yaml?: string}): Config {
+	const directory = request.home ?? home(t);
+	const file = path.join(directory, 'larder.yaml');
+	writeFileSync(file, request.yaml ?? '');
+	return loadConfig({env: {}, flags: {}, home: directory, directory, version: '1.2.3', configFile: file, ...request});
+}
+
+function complaint(t: ExecutionContext, request: Partial<ConfigRequest> & {yaml?: string}): string {
+	const error = t.throws(() => load(t, request), {instanceOf: UsageError});
+	t.is(error.exitCode, 2);
+	t.notRegex(error.message, /\n/);
+	return error.message.replaceAll(/\S*\/larder-config-\w+\//g, '');
+}
+
+test('without anything said, every setting has its default', t => {
+	const directory = home(t);
+	const {settings, origins} = load(t, {home: directory});
+	t.deepEqual(settings, {
+		cacheDir: path.join(directory, '.cache/larder'),
+		maxSize: 10 * 1024 ** 3,
+		logLevel: 'info',
+		logFormat: 'auto',
+		readOnly: false,
+		allowOther: false,
+		reencodeGif: true,
+		ffmpeg: undefined,
+		connectTimeout: 10_000,
+		headersTimeout: 20_000,
+		idleTimeout: 30_000,
+		openTimeout: 60_000,
+		readTimeout: 60_000,
+		retries: 3,
+		maxRedirects: 10,
+		maxDownloads: 16,
+		userAgent: 'larder/1.2.3',
+	});
+	t.deepEqual([...new Set(Object.values(origins))], ['default']);
+});
+
+test('a flag beats the environment, which beats the file, which beats the default', t => {
+	const yaml = 'max-size: 1MB\nretries: 7\nidle-timeout: 5m';
+	const env = {LARDER_MAX_SIZE: '2MB', LARDER_RETRIES: '8'};
+	const {settings, origins, file} = load(t, {yaml, env, flags: {maxSize: '3MB'}});
+	t.is(settings.maxSize, 3 * 1024 ** 2);
+	t.is(settings.retries, 8);
+	t.is(settings.idleTimeout, 300_000);
+	t.is(origins['max-size'], 'flag');
+	t.is(origins.retries, 'environment');
+	t.is(origins['idle-timeout'], `file ${file}`);
+	t.is(origins['max-downloads'], 'default');
+});
+
+test('a flag undoes what the file says', t => {
+	t.false(load(t, {yaml: 'read-only: true', flags: {readOnly: false}}).settings.readOnly);
+});
+
+test('an empty variable counts as not set', t => {
+	t.is(load(t, {env: {LARDER_RETRIES: ''}}).origins.retries, 'default');
+});
+
+test('flags that are no settings are passed over', t => {
+	t.notThrows(() => load(t, {flags: {json: true, config: 'x'}}));
+});
+
+test('a boolean may be written as true, yes, on or 1 in the environment, and as yes in YAML', t => {
+	for (const value of ['true', 'yes', 'on', '1']) {
+		t.true(load(t, {env: {LARDER_READ_ONLY: value}}).settings.readOnly);
+	}
+	t.false(load(t, {yaml: 'reencode-gif: no'}).settings.reencodeGif);
+});
+
+test("a relative path starts from where it was written: the file's directory, or the working directory", t => {
+	const directory = home(t);
+	t.is(load(t, {home: directory, yaml: 'cache-dir: store'}).settings.cacheDir, path.join(directory, 'store'));
+	t.is(load(t, {flags: {cacheDir: 'store'}, directory: '/srv'}).settings.cacheDir, '/srv/store');
+});
+
+test('~ is the home directory, also where no shell has expanded it', t => {
+	const directory = home(t);
+	t.is(load(t, {home: directory, yaml: 'cache-dir: ~/store'}).settings.cacheDir, path.join(directory, 'store'));
+	t.is(load(t, {flags: {cacheDir: '/a/~b'}}).settings.cacheDir, '/a/~b');
+});
+
+test('ffmpeg may be a name to be found on PATH', t => {
+	t.is(load(t, {flags: {ffmpeg: 'ffmpeg6'}}).settings.ffmpeg, 'ffmpeg6');
+	t.is(load(t, {flags: {ffmpeg: './ffmpeg'}, directory: '/opt'}).settings.ffmpeg, '/opt/ffmpeg');
+});
+
+test('XDG directories are used when they are absolute', t => {
+	const cacheDir = (value: string) => load(t, {home: home(t), env: {XDG_CACHE_HOME: value}}).settings.cacheDir;
+	t.is(cacheDir('/var/cache'), '/var/cache/larder');
+	t.regex(cacheDir('relative'), /\.cache\/larder$/);
+});
+
+test('the file is looked for under XDG_CONFIG_HOME, then under /etc', t => {
+	const directory = home(t);
+	const before = loadConfig({env: {}, flags: {}, home: directory, directory, version: '1'});
+	t.deepEqual(before.places, [path.join(directory, '.config/larder/config.yaml'), '/etc/larder/config.yaml']);
+
+	const file = path.join(directory, 'etc/larder/config.yaml');
+	mkdirSync(path.dirname(file), {recursive: true});
+	writeFileSync(file, 'retries: 1');
+	const env = {XDG_CONFIG_HOME: path.join(directory, 'etc')};
+	const after = loadConfig({env, flags: {}, home: directory, directory, version: '1'});
+	t.deepEqual([after.file, after.settings.retries], [file, 1]);
+});
+
+test('LARDER_CONFIG names the file unless the flag does', t => {
+	const directory = home(t);
+	writeFileSync(path.join(directory, 'mine.conf'), 'retries: 9');
+	const request = {flags: {}, home: directory, directory, version: '1', env: {LARDER_CONFIG: 'mine.conf'}};
+	t.is(loadConfig(request).settings.retries, 9);
+	t.is(loadConfig({...request, configFile: '/dev/null'}).settings.retries, 3);
+});
+
+test('an empty file, and one of comments only, say nothing', t => {
+	t.is(load(t, {yaml: ''}).settings.retries, 3);
+	t.is(load(t, {yaml: '# retries: 5\n'}).settings.retries, 3);
+});
+
+test('a wrong value is reported with its flag, variable or file, the value and what is expected', t => {
+	const expected = 'expected a size such as 500MB or 10GB';
+	t.is(complaint(t, {flags: {maxSize: 'lots'}}), `--max-size is "lots"; ${expected}`);
+	t.is(complaint(t, {env: {LARDER_MAX_SIZE: '-1'}}), `LARDER_MAX_SIZE is "-1"; ${expected}`);
+	t.is(complaint(t, {yaml: 'max-size: [1]'}), `larder.yaml: max-size is [1]; ${expected}`);
+});
+
+test('a key without a value is a wrong value', t => {
+	t.is(complaint(t, {yaml: 'retries:'}), 'larder.yaml: retries is empty; expected a whole number of 0 or more');
+});
+
+test('what no timer or counter can hold is a wrong value', t => {
+	for (const duration of ['0s', '-5s', '25d', '30', 'soon', '']) {
+		t.regex(complaint(t, {flags: {idleTimeout: duration}}), /^--idle-timeout is ".*"; expected a duration/);
+	}
+
+	t.regex(complaint(t, {yaml: 'idle-timeout: 30'}), /idle-timeout is 30; expected a duration with its unit/);
+	for (const count of ['1.5', '-1', 'x']) t.regex(complaint(t, {flags: {retries: count}}), /whole number/);
+	t.regex(complaint(t, {yaml: 'max-downloads: 0'}), /whole number of 1 or more/);
+});
+
+test('a header that would break every request is a wrong value', t => {
+	t.regex(complaint(t, {flags: {userAgent: 'a\nb'}}), /^--user-agent is "a\\nb"; expected one line/);
+});
+
+test('a word that is none of the choices is a wrong value', t => {
+	const message = 'LARDER_LOG_LEVEL is "loud"; expected one of debug, info, warn, error, silent';
+	t.is(complaint(t, {env: {LARDER_LOG_LEVEL: 'loud'}}), message);
+});
+
+test('an unknown key is reported with the setting it resembles', t => {
+	t.is(complaint(t, {yaml: 'max-sise: 1'}), 'larder.yaml: unknown setting "max-sise"; did you mean "max-size"?');
+	t.regex(complaint(t, {yaml: 'maxDownloads: 1'}), /did you mean "max-downloads"\?$/);
+	t.regex(complaint(t, {yaml: 'colour: red'}), /unknown setting "colour"; the settings are cache-dir, max-size, /);
+});
+
+test('malformed YAML is reported with its line', t => {
+	t.regex(complaint(t, {yaml: 'retries: 1\nretries: 2'}), /^larder\.yaml is not valid YAML: .* at line 2, column 1$/);
+	t.regex(complaint(t, {yaml: 'a: b: c'}), /^larder\.yaml is not valid YAML: .* at line 1/);
+});
+
+test('YAML that is no mapping is reported', t => {
+	t.is(complaint(t, {yaml: 'max-size'}), 'larder.yaml is "max-size"; expected lines such as "max-size: 10GB"');
+});
+
+test('a named file that does not exist is reported, and so is a directory', t => {
+	const directory = home(t);
+	t.is(
+		complaint(t, {configFile: path.join(directory, 'no.yaml')}),
+		'the configuration file no.yaml does not exist or cannot be reached',
+	);
+	t.regex(complaint(t, {configFile: '/etc'}), /^cannot read the configuration file \/etc: /);
+});
+
+test('a file that may not be read is reported', t => {
+	const directory = home(t);
+	const file = path.join(directory, 'secret.yaml');
+	writeFileSync(file, '');
+	chmodSync(file, 0);
+	chmodSync(directory, 0o755);
+	const read = () => loadConfig({env: {}, flags: {}, home: directory, directory, version: '1', configFile: file});
+	const message = `cannot read the configuration file ${file}: permission denied`;
+	t.throws(() => asNobody(read), {instanceOf: UsageError, message});
+});
+
+/** Root may read everything, so it looks as nobody; loading is synchronous, so nothing else runs meanwhile. */
+function asNobody(work: () => unknown): void {
+	const euid = process.geteuid?.();
+	if (euid === 0) process.seteuid?.('nobody');
+	try {
+		work();
+	} finally {
+		if (euid === 0) process.seteuid?.(0);
+	}
+}

@@ -1,0 +1,38 @@
+import test from 'ava';
+import {
+	changedOptions,
+	defaultOf,
+	fieldOf,
+	flagsOf,
+	OPTION_NAMES,
+	OPTIONS,
+	variableOf,
+} from '../../../src/config/options.js';
+import {loadConfig} from '../../../src/config/load.js';
+
+const SURROUNDINGS = {env: {}, home: '/home/ann', directory: '/srv', version: '1.2.3'};
+
+test('a setting has one name in four spellings', t => {
+	t.is(fieldOf('max-size'), 'maxSize');
+	t.is(variableOf('max-size'), 'LARDER_MAX_SIZE');
+	t.deepEqual(flagsOf('max-size'), ['--max-size <size>']);
+	t.deepEqual(flagsOf('log-level'), ['--log-level <debug|info|warn|error|silent>']);
+});
+
+test('a boolean setting has a flag for each of its values', t => {
+	t.deepEqual(flagsOf('reencode-gif'), ['--reencode-gif', '--no-reencode-gif']);
+});
+
+test('every default is what its setting expects', t => {
+	for (const name of OPTION_NAMES) {
+		const written = defaultOf(name, SURROUNDINGS);
+		const parsed = OPTIONS[name].kind.schema({directory: '/', home: '/home/ann'}).safeParse(written);
+		t.true(parsed.success || (name === 'ffmpeg' && written === undefined), name);
+	}
+});
+
+test('the settings that differ are named', t => {
+	const {settings} = loadConfig({...SURROUNDINGS, configFile: '/dev/null', flags: {}});
+	t.deepEqual(changedOptions(settings, {...settings, maxSize: 1, cacheDir: '/x'}), ['cache-dir', 'max-size']);
+	t.deepEqual(changedOptions(settings, {...settings}), []);
+});
