@@ -16,10 +16,12 @@ export const ERROR_CODES = [
 	'deadline',
 	/** The disk is full, also after evicting what could be evicted. */
 	'no-space',
-	/** Not stored, or the origin answered 404 or 410. */
+	/** The origin answered 404 or 410. */
 	'not-found',
 	/** The drive refuses this kind of change for good. */
 	'not-permitted',
+	/** There is no such name on the drive. */
+	'not-stored',
 	/** The origin answered something that is not the whole body: 5xx, a cut body, a redirect loop. */
 	'origin-failed',
 	/** The origin answered 401, 403 or 451, or policy forbids asking it. */
