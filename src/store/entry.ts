@@ -1,0 +1,57 @@
+import type {BigIntStats} from 'node:fs';
+import type {Key} from './key.js';
+import type {Sidecar} from './sidecar.js';
+
+/**
+ * Which file this was and whether it has been written since: inode, size and
+ * mtime in nanoseconds. larder never writes a published file, so a change of it
+ * is somebody else's.
+ */
+export interface FileIdentity {
+	readonly ino: bigint;
+	readonly size: bigint;
+	readonly mtimeNs: bigint;
+}
+
+/** What the store holds for a key. Never changed: what changes about an entry is a new one. */
+export interface Entry {
+	readonly key: Key;
+	readonly sidecar: Sidecar;
+	readonly sizeBytes: number;
+	/** What both files take on the disk. */
+	readonly allocatedBytes: number;
+	readonly storedAtMs: number;
+	readonly data: FileIdentity;
+	readonly sidecarFile: FileIdentity;
+}
+
+export function identityOf(stats: BigIntStats): FileIdentity {
+	return {ino: stats.ino, size: stats.size, mtimeNs: stats.mtimeNs};
+}
+
+export function sameFile(a: FileIdentity, b: FileIdentity): boolean {
+	return a.ino === b.ino && a.mtimeNs === b.mtimeNs && a.size === b.size;
+}
+
+/** `st_blocks` counts 512 bytes whatever the block size (stat(2)). */
+export function allocatedBytes(stats: BigIntStats): number {
+	return Number(stats.blocks) * 512;
+}
+
+export function makeEntry(key: Key, sidecar: Sidecar, data: BigIntStats, sidecarFile: BigIntStats): Entry {
+	return {
+		key,
+		sidecar,
+		sizeBytes: Number(data.size),
+		allocatedBytes: allocatedBytes(data) + allocatedBytes(sidecarFile),
+		storedAtMs: sidecar.stored === undefined ? Number(data.mtimeNs / 1_000_000n) : sidecar.stored * 1000,
+		data: identityOf(data),
+		sidecarFile: identityOf(sidecarFile),
+	};
+}
+
+/** When the content was last changed, as far as known: Last-Modified, else when it was stored. */
+export function modifiedAtMs(entry: Entry): number {
+	const {lastModified} = entry.sidecar.origin;
+	return lastModified === undefined ? entry.storedAtMs : lastModified * 1000;
+}

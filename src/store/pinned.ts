@@ -1,0 +1,65 @@
+import type {Budget} from './budget.js';
+import type {Entry} from './entry.js';
+import type {Key} from './key.js';
+import type {OpenFile} from './open-file.js';
+import {Pin} from './pin.js';
+
+interface Held {
+	readonly entry: Entry;
+	pins: number;
+	/** The entry is gone, its bytes stay on the disk until the last pin is closed. */
+	detached: boolean;
+}
+
+/** Which entries are held open, and what they take of the budget once they are gone from the store. */
+export class Pinned {
+	readonly #held = new Map<Key, Held>();
+	#allocatedBytes = 0;
+
+	constructor(private readonly budget: Budget) {}
+
+	/** Bytes on the disk of the entries that are both in the store and open. */
+	get allocatedBytes(): number {
+		return this.#allocatedBytes;
+	}
+
+	has(key: Key): boolean {
+		return this.#held.has(key);
+	}
+
+	pin(entry: Entry, file: OpenFile): Pin {
+		const held = this.#held.get(entry.key) ?? this.#hold(entry);
+		held.pins++;
+		return new Pin(entry, file, () => this.#release(held));
+	}
+
+	/** The entry of `key` is gone or another one now. */
+	detach(key: Key): void {
+		const held = this.#held.get(key);
+		if (held === undefined) return;
+		held.detached = true;
+		this.#held.delete(key);
+		this.#allocatedBytes -= held.entry.allocatedBytes;
+		this.budget.hold(held.entry.allocatedBytes);
+	}
+
+	#hold(entry: Entry): Held {
+		const held = {entry, pins: 0, detached: false};
+		this.#held.set(entry.key, held);
+		this.#allocatedBytes += entry.allocatedBytes;
+		return held;
+	}
+
+	#release(held: Held): void {
+		if (--held.pins > 0) return;
+		if (held.detached) {
+			this.budget.giveBack(held.entry.allocatedBytes);
+			return;
+		}
+
+		this.#held.delete(held.entry.key);
+		this.#allocatedBytes -= held.entry.allocatedBytes;
+		// It may have stayed only because it was open.
+		void this.budget.keep();
+	}
+}

@@ -1,0 +1,132 @@
+import {mkdirSync} from 'node:fs';
+import path from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {keyOf} from '../../src/store/key.js';
+import {
+	allocatedOnDisk,
+	entryFiles,
+	failsWith,
+	get,
+	HandSource,
+	leftovers,
+	MIB,
+	openMediaCache,
+	openStore,
+	openUrlCache,
+	put,
+	putPinned,
+	temporaryDirectory,
+} from '../helpers/cache.js';
+import {fillUp, IS_ROOT, mountTmpfs, NOT_ROOT} from '../helpers/root.js';
+import {until} from '../helpers/until.js';
+
+const [A, B, C] = ['https://a.example/a', 'https://a.example/b', 'https://a.example/c'] as const;
+
+const onSmallDisk = test.macro({
+	async exec(t: ExecutionContext, options: string, run: (t: ExecutionContext, directory: string) => Promise<void>) {
+		const disk = temporaryDirectory(t);
+		mountTmpfs(t, disk, options);
+		const directory = path.join(disk, 'cache');
+		mkdirSync(directory);
+		await run(t, directory);
+	},
+	title: title => (IS_ROOT ? title : `${title} ${NOT_ROOT}`) ?? '',
+});
+const check = IS_ROOT ? test : test.skip;
+
+check('a full disk is met by evicting what is used least', onSmallDisk, 'size=2m', async (t, directory) => {
+	const store = openStore(t, {directory});
+	await put(store, A, Buffer.alloc(MIB / 2));
+	await put(store, B, Buffer.alloc(MIB));
+	await put(store, C, Buffer.alloc(MIB));
+	t.is(await get(store, A), undefined);
+	t.is((await get(store, C))?.length, MIB);
+	t.is(store.usedBytes, allocatedOnDisk(directory));
+});
+
+check(
+	'with all that is left in use a put fails for want of room and leaves nothing behind',
+	onSmallDisk,
+	'size=2m',
+	async (t, directory) => {
+		const store = openStore(t, {directory});
+		const pin = await putPinned(store, A, Buffer.alloc(1.5 * MIB, 'a'));
+		await failsWith(t, 'no-space', put(store, B, Buffer.alloc(MIB)));
+		t.is((await pin.readAll()).length, 1.5 * MIB);
+		t.deepEqual(leftovers(directory), []);
+		t.is(store.usedBytes, allocatedOnDisk(directory));
+		pin.close();
+		await put(store, B, Buffer.alloc(MIB));
+		t.is((await get(store, B))?.length, MIB);
+	},
+);
+
+check(
+	'M17: a download that the disk has no room for is returned all the same, and leaves nothing behind',
+	onSmallDisk,
+	'size=2m',
+	async (t, directory) => {
+		const cache = openMediaCache(t, directory);
+		const media = {data: Buffer.alloc(3 * MIB, 'x'), mimetype: 'video/mp4', filename: 'a.mp4'};
+		t.is((await cache.getOrDownload(A, () => Promise.resolve(media))).data.byteLength, 3 * MIB);
+		await until('nothing is left', () => leftovers(directory).length === 0);
+		t.deepEqual(entryFiles(directory), []);
+		t.is(cache.stats().used_bytes, 0);
+	},
+);
+
+check(
+	'a download that fills the disk fails for its readers, who may still have what has arrived',
+	onSmallDisk,
+	'size=2m',
+	async (t, directory) => {
+		const source = new HandSource();
+		const cache = openUrlCache(t, {source, directory});
+		const opening = cache.open(A);
+		const body = await source.body();
+		body.begin(3 * MIB);
+		body.send(Buffer.alloc(MIB, 'x'));
+		const version = await opening;
+		await version.read(Buffer.alloc(10), MIB - 10);
+		for (let count = 0; count < 2; count++) body.send(Buffer.alloc(MIB, 'y'));
+		body.end();
+		await failsWith(t, 'no-space', version.whole());
+		const buffer = Buffer.alloc(10);
+		await version.read(buffer, MIB - 10);
+		t.is(String(buffer), 'xxxxxxxxxx');
+		version.close();
+		await until('nothing is left', () => leftovers(directory).length === 0);
+		t.is(cache.stats().used_bytes, 0);
+	},
+);
+
+check(
+	'a sidecar that finds no room gets it by evicting, and a draft that cannot have any is refused',
+	onSmallDisk,
+	'size=2m',
+	async (t, directory) => {
+		const store = openStore(t, {directory});
+		await put(store, A, 'old');
+		const draft = await store.draft(keyOf(B));
+		await draft.write([Buffer.from('b')], 0);
+		fillUp(path.join(directory, '..', 'full'));
+		const pin = await store.commit(draft, {url: B, mimetype: 'text/plain', filename: 'b.txt'});
+		t.is(await get(store, A), undefined);
+		fillUp(path.join(directory, '..', 'full'));
+		const stuck = await store.draft(keyOf(C));
+		await failsWith(t, 'no-space', stuck.write([Buffer.from('c')], 0));
+		await stuck.discard();
+		t.is(await get(store, B), 'b');
+		pin.close();
+		t.deepEqual(leftovers(directory), []);
+		t.is(store.usedBytes, allocatedOnDisk(directory));
+	},
+);
+
+check('a file system without a free inode is a full one', onSmallDisk, 'size=2m,nr_inodes=12', async (t, directory) => {
+	const store = openStore(t, {directory});
+	for (let index = 0; index < 8; index++) await put(store, `${A}/${index}`, 'x');
+	t.is(await get(store, `${A}/7`), 'x');
+	t.true(store.evicted > 0);
+	t.is(store.usedBytes, allocatedOnDisk(directory));
+});
