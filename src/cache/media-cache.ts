@@ -1,0 +1,171 @@
+import {LRUCache} from 'lru-cache';
+import {CacheError} from '../base/errors.js';
+import {SingleFlight} from '../base/single-flight.js';
+import {keyOf, type Key} from '../store/key.js';
+import {downloaderSource, type Media, type Source} from './source.js';
+import type {CacheStats} from './stats.js';
+import type {UrlCache} from './url-cache.js';
+import type {Version} from './version.js';
+
+/** Downloads a URL in the caller's own way. */
+export type Downloader = () => Promise<Media>;
+
+export interface MemoryLimits {
+	/** Entries whose bytes are kept in memory; 0 for none. */
+	readonly maxMemoryItems: number;
+	/** What those bytes may come to. A larger body is not kept in memory. */
+	readonly maxMemoryBytes: number;
+}
+
+interface Remembered {
+	readonly key: Key;
+	readonly media: Media;
+}
+
+/** A body on its way into memory. */
+interface Reading {
+	readonly url: string;
+	/** The entry has gone or been replaced meanwhile. */
+	isOutdated: boolean;
+}
+
+/**
+ * The original's two tiers: whole bodies in memory, over the cache on disk.
+ * Bytes handed out are shared with the memory tier: copy them before writing
+ * into them.
+ *
+ * @see `media_cache.MediaCache`, whose names and meaning these are
+ */
+export class TwoTierCache {
+	readonly #memory: LRUCache<string, Remembered> | undefined;
+	readonly #readings = new Set<Reading>();
+	readonly #downloads = new SingleFlight<string, Media>();
+
+	constructor(
+		private readonly cache: UrlCache,
+		{maxMemoryItems: max, maxMemoryBytes}: MemoryLimits,
+	) {
+		if (max === 0 || maxMemoryBytes === 0) return;
+		this.#memory = new LRUCache({
+			max,
+			maxSize: maxMemoryBytes,
+			sizeCalculation: ({media}) => media.data.byteLength || 1,
+		});
+		cache.onGone = ({sidecar}) => this.#forget(sidecar.url);
+	}
+
+	/** Finds out what the directory holds. Once, however often it is called; nothing else has to wait for it. */
+	ensureLoaded(): Promise<void> {
+		return this.cache.load();
+	}
+
+	/**
+	 * What is stored for `url`, or undefined. No request is made.
+	 *
+	 * @throws CacheError `bad-name` for a URL with a lone surrogate.
+	 */
+	async get(url: string): Promise<Media | undefined> {
+		const remembered = this.#memory?.get(url);
+		if (remembered !== undefined) {
+			this.cache.note('hit', remembered.key);
+			return remembered.media;
+		}
+
+		const key = keyOf(url);
+		return this.#remembering(url, async () => {
+			const version = await this.cache.openStored(key);
+			if (version !== undefined) return readAll(version);
+			this.cache.note('miss', key);
+			return undefined;
+		});
+	}
+
+	/**
+	 * Stores `data` under `url`; what was there before is replaced.
+	 *
+	 * @throws CacheError `too-large` when it exceeds the budget: nothing is
+	 *   evicted for it; `no-space`, `bad-name`.
+	 */
+	async put(url: string, data: Uint8Array, mimetype: string, filename: string): Promise<void> {
+		const media = {data: Buffer.from(data), mimetype, filename};
+		await this.cache.store(url, media, {durable: false});
+		this.#forget(url);
+		this.#memory?.set(url, {key: keyOf(url), media});
+	}
+
+	/**
+	 * What is stored for `url`, else what `download` brings (by default a GET of
+	 * `url`), stored. However many ask at once, one downloads and all get its
+	 * outcome; a failure is not remembered. A GIF is stored and returned as MP4.
+	 * A body that cannot be stored is returned all the same.
+	 *
+	 * @throws what `download` throws; CacheError of the GET.
+	 */
+	async getOrDownload(url: string, download?: Downloader): Promise<Media> {
+		const remembered = this.#memory?.get(url);
+		if (remembered !== undefined) {
+			this.cache.note('hit', remembered.key);
+			return remembered.media;
+		}
+
+		let isFirst = false;
+		const media = this.#downloads.run(url, () => {
+			isFirst = true;
+			return this.#open(url, download && downloaderSource(download));
+		});
+		if (!isFirst) this.cache.note('hit', keyOf(url));
+		return media;
+	}
+
+	/** A snapshot, under the original's names. */
+	stats(): CacheStats {
+		return {...this.cache.stats(), entries_in_memory: this.#memory?.size ?? 0};
+	}
+
+	/** Lets go of the directory. Downloads under way end with `aborted`. */
+	close(): Promise<void> {
+		return this.cache.close();
+	}
+
+	async #open(url: string, source: Source | undefined): Promise<Media> {
+		try {
+			return await this.#remembering(url, async () => readAll(await this.cache.open(url, undefined, source)));
+		} catch (error) {
+			if (!isAboutStoring(error)) throw error;
+			return this.cache.download(url, source);
+		}
+	}
+
+	/** Keeps in memory what `read` brings, unless another body is stored for `url` by then. */
+	async #remembering<T extends Media | undefined>(url: string, read: () => Promise<T>): Promise<T> {
+		const reading = {url, isOutdated: false};
+		this.#readings.add(reading);
+		try {
+			const media = await read();
+			if (media !== undefined && !reading.isOutdated) this.#memory?.set(url, {key: keyOf(url), media});
+			return media;
+		} finally {
+			this.#readings.delete(reading);
+		}
+	}
+
+	#forget(url: string): void {
+		this.#memory?.delete(url);
+		for (const reading of this.#readings) if (reading.url === url) reading.isOutdated = true;
+	}
+}
+
+async function readAll(version: Version): Promise<Media> {
+	try {
+		const {mimetype, filename} = await version.whole();
+		const data = Buffer.allocUnsafe(version.sizeBytes);
+		await version.read(data, 0);
+		return {data, mimetype, filename};
+	} finally {
+		version.close();
+	}
+}
+
+function isAboutStoring(error: unknown): boolean {
+	return error instanceof CacheError && (error.code === 'too-large' || error.code === 'no-space');
+}

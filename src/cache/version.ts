@@ -1,0 +1,105 @@
+import {modifiedAtMs} from '../store/entry.js';
+import type {Pin} from '../store/pin.js';
+import type {Fill} from './fill.js';
+
+/**
+ * An entry pinned open, perhaps still filling: one run of bytes that does not
+ * change, whatever becomes of the entry. Close it, once.
+ */
+export interface Version {
+	readonly key: string;
+	readonly sizeBytes: number;
+	/** Last-Modified, or when it was stored; epoch milliseconds. */
+	readonly modifiedAtMs: number;
+	/**
+	 * Fills `buffer` from byte `position` on, waiting for bytes that are still to
+	 * come. Fewer only at the end.
+	 *
+	 * @param signal - ends the wait with its reason.
+	 * @throws CacheError with the reason why a download stopped, or `corrupt-entry`.
+	 */
+	read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number>;
+	/** Bytes there so far, for who shows progress. */
+	readonly arrivedBytes: number;
+	/** Waits until all is there, and tells what it is. */
+	whole(signal?: AbortSignal): Promise<Kind>;
+	close(): void;
+}
+
+export interface Kind {
+	readonly mimetype: string;
+	readonly filename: string;
+}
+
+/** A version that is complete. */
+export class StoredVersion implements Version {
+	readonly key: string;
+	readonly sizeBytes: number;
+	readonly modifiedAtMs: number;
+
+	constructor(private readonly pin: Pin) {
+		this.key = pin.entry.key;
+		this.sizeBytes = pin.entry.sizeBytes;
+		this.modifiedAtMs = modifiedAtMs(pin.entry);
+	}
+
+	get arrivedBytes(): number {
+		return this.sizeBytes;
+	}
+
+	read(buffer: Uint8Array, position: number): Promise<number> {
+		return this.pin.read(buffer, position);
+	}
+
+	whole(): Promise<Kind> {
+		return Promise.resolve(kindOf(this.pin.entry.sidecar));
+	}
+
+	close(): void {
+		this.pin.close();
+	}
+}
+
+/** A version that a fill is still bringing. */
+export class FillingVersion implements Version {
+	readonly key: string;
+	#closed = false;
+
+	/** @param fill - opened, so that its size is known; joined, and left when this is closed. */
+	constructor(private readonly fill: Fill) {
+		this.key = fill.key;
+	}
+
+	get sizeBytes(): number {
+		return this.fill.sizeBytes ?? 0;
+	}
+
+	get modifiedAtMs(): number {
+		return this.fill.modifiedAtMs;
+	}
+
+	get arrivedBytes(): number {
+		return this.fill.arrivedBytes;
+	}
+
+	read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+		return this.fill.read(buffer, position, signal);
+	}
+
+	async whole(signal?: AbortSignal): Promise<Kind> {
+		await this.fill.available(Infinity, signal);
+		return kindOf(this.fill.description ?? UNKNOWN);
+	}
+
+	close(): void {
+		if (this.#closed) return;
+		this.#closed = true;
+		this.fill.leave();
+	}
+}
+
+const UNKNOWN: Kind = {mimetype: 'application/octet-stream', filename: 'attachment'};
+
+function kindOf({mimetype, filename}: Kind): Kind {
+	return {mimetype, filename};
+}
