@@ -1,0 +1,188 @@
+import {abortable} from '../base/abort.js';
+import {CacheError} from '../base/errors.js';
+import type {Put} from '../cache/put.js';
+import type {Key} from '../cache/url-cache.js';
+import type {Version} from '../cache/version.js';
+import type {DriveContext} from './drive-context.js';
+import {ReadOnlyHandle, type FileHandle} from './handle.js';
+import {permissions, type Access, type Attributes} from './inode.js';
+import {inodeNumber} from './names.js';
+import type {OpenFile} from './open-files.js';
+import {WritingHandle, type Writable} from './writing-handle.js';
+
+/**
+ * How long an open waits for another handle to go before it is refused, in ms.
+ * The kernel sends RELEASE after close(2) has returned, so the handle of a
+ * program that is done may still be there.
+ */
+const RELEASE_GRACE_MS = 1000;
+
+/**
+ * A URL as a file. Opening it for reading gets the stored bytes or downloads
+ * them; truncating it starts a put. One inode is one version, so while it is
+ * read nobody writes it, and the other way round: they would share pages.
+ */
+export class CachedFile implements OpenFile, Writable {
+	readonly kind = 'file';
+	/** What readers read; there while there are any. */
+	#version: Version | undefined;
+	#readers = 0;
+	/** What a writer writes, or has written last. */
+	#put: Put | undefined;
+	#handles = 0;
+	#isUnlinked = false;
+	#waiters: Array<() => void> = [];
+
+	private constructor(
+		private readonly key: Key,
+		private readonly url: string,
+		private readonly drive: DriveContext,
+	) {}
+
+	/** The file of a URL: the one that is open, if it is. */
+	static of(key: Key, url: string, drive: DriveContext): OpenFile {
+		return drive.openFiles.get(key) ?? new CachedFile(key, url, drive);
+	}
+
+	attributes(): Attributes {
+		const {sizeBytes, modifiedAtMs} = this.#contents();
+		const ino = inodeNumber(this.key);
+		return {kind: 'file', ino, permissions: permissions('file', this.drive.isReadOnly), sizeBytes, modifiedAtMs};
+	}
+
+	async open(access: Access, signal: AbortSignal): Promise<FileHandle> {
+		if (access.write && this.drive.isReadOnly) throw new CacheError('read-only', 'the drive is mounted read-only');
+		// Another opener of the same name may have looked it up at the same time and been first.
+		const open = this.#isUnlinked ? undefined : this.drive.openFiles.get(this.key);
+		if (open !== undefined && open !== this) return open.open(access, signal);
+		this.#handles++;
+		if (!this.#isUnlinked) this.drive.openFiles.add(this.key, this);
+		try {
+			if (access.write) return await this.#openForWriting(access, signal);
+			await this.startReading(signal);
+			return new ReadingHandle(this);
+		} catch (error) {
+			this.release();
+			throw error;
+		}
+	}
+
+	/** The name is gone: handles go on with what they have, and what is being written is not stored. */
+	unlink(): void {
+		this.#isUnlinked = true;
+		this.drive.openFiles.remove(this.key, this);
+	}
+
+	async startReading(signal: AbortSignal): Promise<void> {
+		for (;;) {
+			await this.#until(() => !this.#isBeingWritten, signal);
+			if (this.#version !== undefined) break;
+			const version = await this.drive.cache.open(this.url, signal);
+			// Meanwhile a put may have begun, or another reader have been first.
+			if (this.#version === undefined && !this.#isBeingWritten) {
+				this.#version = version;
+				break;
+			}
+
+			version.close();
+		}
+
+		this.#readers++;
+	}
+
+	stopReading(): void {
+		if (--this.#readers > 0) return;
+		this.#version?.close();
+		this.#version = undefined;
+		this.#wake();
+	}
+
+	read(buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number> {
+		if (this.#version !== undefined) return this.#version.read(buffer, position, signal);
+		return Promise.reject(new CacheError('not-permitted', 'the file was not opened for reading'));
+	}
+
+	createPut(): Put {
+		return this.drive.cache.put(this.url);
+	}
+
+	async claim(put: Put, signal?: AbortSignal): Promise<void> {
+		const isMine = () => this.#put === put || !this.#isBeingWritten;
+		await this.#until(() => this.#readers === 0 && isMine(), signal);
+		this.#put = put;
+	}
+
+	async commit(put: Put): Promise<void> {
+		if (!this.#isUnlinked) await put.commit();
+		this.#wake();
+	}
+
+	async commitEmpty(put: Put): Promise<void> {
+		if (!this.#isUnlinked) await put.commitEmpty();
+	}
+
+	release(put?: Put): void {
+		if (put !== undefined && this.#put === put) this.#put = undefined;
+		if (--this.#handles === 0) this.drive.openFiles.remove(this.key, this);
+		this.#wake();
+	}
+
+	get #isBeingWritten(): boolean {
+		return this.#put !== undefined && !this.#put.isStored;
+	}
+
+	async #openForWriting({read, truncate}: Access, signal: AbortSignal): Promise<FileHandle> {
+		// Where nothing is stored there is nothing to truncate: rsync --inplace just writes.
+		const isNew = !read && this.drive.cache.glimpse(this.key) === undefined;
+		const handle = new WritingHandle(this, isNew);
+		if (truncate) await handle.truncate(0);
+		else if (read) await handle.startReading(signal);
+		return handle;
+	}
+
+	#contents(): {sizeBytes: number; modifiedAtMs: number} {
+		const {cache, mountedAtMs} = this.drive;
+		if (this.#version !== undefined) return this.#version;
+		if (this.#put !== undefined && this.#isBeingWritten) {
+			return {sizeBytes: this.#put.sizeBytes, modifiedAtMs: mountedAtMs};
+		}
+
+		return cache.glimpse(this.key) ?? {sizeBytes: 0, modifiedAtMs: mountedAtMs};
+	}
+
+	/** Waits a moment for the others to go. @throws CacheError `busy` when they stay. */
+	async #until(isFree: () => boolean, signal?: AbortSignal): Promise<void> {
+		if (isFree()) return;
+		const patience = new AbortController();
+		const busy = new CacheError('busy', `being ${this.#readers > 0 ? 'read' : 'written'} by another program`);
+		const timer = setTimeout(() => patience.abort(busy), RELEASE_GRACE_MS);
+		const either = signal === undefined ? patience.signal : AbortSignal.any([patience.signal, signal]);
+		try {
+			while (!isFree()) await abortable(new Promise<void>(resolve => this.#waiters.push(resolve)), either);
+		} finally {
+			clearTimeout(timer);
+		}
+	}
+
+	#wake(): void {
+		const waiters = this.#waiters;
+		this.#waiters = [];
+		for (const resolve of waiters) resolve();
+	}
+}
+
+class ReadingHandle extends ReadOnlyHandle {
+	constructor(private readonly file: CachedFile) {
+		super();
+	}
+
+	read(buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number> {
+		return this.file.read(buffer, position, signal);
+	}
+
+	release(): Promise<void> {
+		this.file.stopReading();
+		this.file.release();
+		return Promise.resolve();
+	}
+}

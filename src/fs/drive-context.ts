@@ -1,0 +1,13 @@
+import type {UrlCache} from '../cache/url-cache.js';
+import type {OpenFiles} from './open-files.js';
+
+/** What the inodes of a drive have in common. */
+export interface DriveContext {
+	readonly cache: UrlCache;
+	readonly openFiles: OpenFiles;
+	readonly isReadOnly: boolean;
+	/** Other users than the one who mounted it may look. */
+	readonly isShared: boolean;
+	/** Epoch milliseconds: the time of what has none of its own. */
+	readonly mountedAtMs: number;
+}

@@ -1,0 +1,40 @@
+import {CacheError} from '../base/errors.js';
+
+/** One open file. */
+export interface FileHandle {
+	/**
+	 * Fills `buffer` from byte `position` on.
+	 *
+	 * @returns bytes read; fewer than asked for only at the end of the file.
+	 *   Anything else the page cache would fill up with zeros.
+	 */
+	read(buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number>;
+	write(data: Uint8Array, position: number): Promise<void>;
+	truncate(sizeBytes: number): Promise<void>;
+	/** Somebody closed a descriptor of it: close(2) reports what this throws. */
+	flush(): Promise<void>;
+	/** The last descriptor is closed. Nothing is called after this. */
+	release(): Promise<void>;
+}
+
+/** The part of a handle that only reads. */
+export abstract class ReadOnlyHandle implements FileHandle {
+	abstract read(buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number>;
+	abstract release(): Promise<void>;
+
+	write(): Promise<void> {
+		return Promise.reject(notForWriting());
+	}
+
+	truncate(): Promise<void> {
+		return Promise.reject(notForWriting());
+	}
+
+	flush(): Promise<void> {
+		return Promise.resolve();
+	}
+}
+
+export function notForWriting(): CacheError {
+	return new CacheError('not-permitted', 'a file on the drive is written as a whole: create or truncate it first');
+}

@@ -1,0 +1,53 @@
+/** What the drive is made of: directories of names, files of bytes, and handles on open files. */
+import type {FileHandle} from './handle.js';
+
+export interface Attributes {
+	readonly kind: 'file' | 'directory';
+	/** The same for the same thing, across mounts; 53 bits at most. */
+	readonly ino: number;
+	/** Permission bits alone. */
+	readonly permissions: number;
+	readonly sizeBytes: number;
+	readonly modifiedAtMs: number;
+}
+
+/** How a file is opened: open(2). */
+export interface Access {
+	readonly read: boolean;
+	readonly write: boolean;
+	/** O_TRUNC. */
+	readonly truncate: boolean;
+}
+
+/** A name in a directory. */
+export interface Dentry {
+	readonly name: string;
+	/** Asked for only where the transport can use them at once. */
+	attributes(): Attributes;
+}
+
+export interface FileInode {
+	readonly kind: 'file';
+	/** Never waits, asks nobody. */
+	attributes(): Attributes;
+	/** @throws CacheError, with the reason why there is nothing to read or write. */
+	open(access: Access, signal: AbortSignal): Promise<FileHandle>;
+}
+
+export interface DirectoryInode {
+	readonly kind: 'directory';
+	attributes(): Attributes;
+	/** Undefined for a name that is not there. */
+	lookup(name: string): Inode | undefined;
+	list(): Iterable<Dentry>;
+	/** @throws CacheError `not-stored`, `not-permitted`, `read-only` */
+	unlink(name: string): Promise<void>;
+}
+
+export type Inode = FileInode | DirectoryInode;
+
+/** Permission bits of a mount that can be written to, and of one that cannot. */
+export function permissions(kind: 'file' | 'directory', isReadOnly: boolean): number {
+	const all = kind === 'file' ? 0o644 : 0o755;
+	return isReadOnly ? all & ~0o222 : all;
+}

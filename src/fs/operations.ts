@@ -1,0 +1,37 @@
+import type {Access, Attributes, Dentry, DirectoryInode, Inode} from './inode.js';
+
+/** A handle as a transport knows it. */
+export type HandleId = number;
+
+/** statfs(2), in bytes. */
+export interface FileSystemSpace {
+	readonly totalBytes: number;
+	readonly freeBytes: number;
+	readonly maxNameBytes: number;
+}
+
+/**
+ * The operations of a file system, on inodes, as the kernel's protocol has them
+ * (`linux/fuse.h`): a transport that speaks of inodes calls them as they are,
+ * one that speaks of paths walks down from `root` first. Each may wait for as
+ * long as its signal allows, and throws CacheError.
+ */
+export interface Operations {
+	readonly root: DirectoryInode;
+	/** @throws CacheError `not-stored`; `not-permitted` in what is no directory. */
+	lookup(parent: Inode, name: string, signal: AbortSignal): Promise<Inode>;
+	/** Of a name or, the same thing, of a handle: an inode has one version while it is open. */
+	getattr(inode: Inode, signal: AbortSignal): Promise<Attributes>;
+	readdir(directory: Inode, signal: AbortSignal): Promise<Iterable<Dentry>>;
+	open(inode: Inode, access: Access, signal: AbortSignal): Promise<HandleId>;
+	/** Fills `buffer`; a shorter read is the end of the file. */
+	read(handle: HandleId, buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number>;
+	/** Writes all of `data`. */
+	write(handle: HandleId, data: Uint8Array, position: number, signal: AbortSignal): Promise<number>;
+	/** ftruncate(2); without a handle, truncate(2). */
+	truncate(inode: Inode, handle: HandleId | undefined, sizeBytes: number, signal: AbortSignal): Promise<void>;
+	flush(handle: HandleId, signal: AbortSignal): Promise<void>;
+	release(handle: HandleId, signal: AbortSignal): Promise<void>;
+	unlink(parent: Inode, name: string, signal: AbortSignal): Promise<void>;
+	statfs(signal: AbortSignal): Promise<FileSystemSpace>;
+}

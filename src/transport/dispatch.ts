@@ -1,0 +1,143 @@
+import {CacheError, messageOf, type ErrorCode} from '../base/errors.js';
+import type {Log} from '../base/log.js';
+import {formatDuration} from '../base/units.js';
+import {errnoOf} from '../fs/errno.js';
+
+/** The longest that an operation waits, in ms. */
+export interface Deadlines {
+	/** For the first bytes of a download, or for all of it where its length is unknown. */
+	readonly openMs: number;
+	/** For bytes that are still to come. */
+	readonly readMs: number;
+	/** For everything that does not ask an origin. */
+	readonly otherMs: number;
+}
+
+/** How an operation ended: with what it returns, or with an errno (positive). */
+export type Outcome<T> = {readonly value: T} | {readonly errno: number};
+
+/** How often running operations are compared with their deadlines, in ms. */
+const SWEEP_EVERY_MS = 250;
+/** An operation that does not heed its signal is answered for this much later, in ms. */
+const GRACE_MS = 1000;
+/** The same line is not logged again within this time, in ms. */
+const QUIET_MS = 10_000;
+/** Failures that are part of every day: names that are not there, readers that go. */
+const ORDINARY: ReadonlySet<ErrorCode> = new Set([
+	'aborted',
+	'bad-name',
+	'busy',
+	'not-permitted',
+	'not-stored',
+	'read-only',
+]);
+
+interface Running {
+	readonly name: string;
+	readonly deadlineAt: number;
+	readonly limitMs: number;
+	readonly controller: AbortController;
+	/** Answers for an operation that does not end by itself. */
+	giveUp: (error: CacheError) => void;
+}
+
+/**
+ * Runs each operation that a transport receives: gives it its deadline, turns
+ * its failure into an errno, and logs that. Always answers, once.
+ */
+export class Dispatcher {
+	readonly #running = new Set<Running>();
+	readonly #logged = new Map<string, number>();
+	#sweep: NodeJS.Timeout | undefined;
+	#count = 0;
+
+	constructor(private readonly log: Log) {}
+
+	/** Operations since the start. */
+	get count(): number {
+		return this.#count;
+	}
+
+	/**
+	 * @param subject - what it is about, for the log: redacted by who calls.
+	 * @param work - settles soon after its signal fires. One that does not is
+	 *   answered for all the same, unless `mustSettle`: it may then still write
+	 *   into the caller's buffer.
+	 */
+	async run<T>(
+		operation: {name: string; subject: () => string; limitMs: number; mustSettle?: boolean},
+		work: (signal: AbortSignal) => Promise<T>,
+	): Promise<Outcome<T>> {
+		this.#count++;
+		const {name, subject, limitMs, mustSettle} = operation;
+		const controller = new AbortController();
+		const running: Running = {name, limitMs, controller, giveUp() {}, deadlineAt: performance.now() + limitMs};
+		this.#start(running);
+		try {
+			const done = work(controller.signal);
+			return {value: await (mustSettle ? done : Promise.race([done, gaveUp(running)]))};
+		} catch (error) {
+			this.#report(name, subject(), error);
+			return {errno: errnoOf(error)};
+		} finally {
+			this.#running.delete(running);
+		}
+	}
+
+	/** Ends what is running, with `aborted`. */
+	close(): void {
+		clearInterval(this.#sweep);
+		const reason = new CacheError('aborted', 'the drive is being unmounted');
+		for (const {controller, giveUp} of this.#running) {
+			controller.abort(reason);
+			giveUp(reason);
+		}
+	}
+
+	#start(running: Running): void {
+		this.#running.add(running);
+		this.#sweep ??= setInterval(() => this.#sweepDeadlines(), SWEEP_EVERY_MS).unref();
+	}
+
+	#sweepDeadlines(): void {
+		const now = performance.now();
+		for (const {name, limitMs, deadlineAt, controller, giveUp} of this.#running) {
+			if (now < deadlineAt) continue;
+			const error = new CacheError('deadline', `${name} did not finish within ${formatDuration(limitMs)}`);
+			controller.abort(error);
+			if (now > deadlineAt + GRACE_MS) giveUp(error);
+		}
+	}
+
+	#report(name: string, subject: string, error: unknown): void {
+		const fields = {operation: name, subject};
+		if (!(error instanceof CacheError)) {
+			this.log.error('an operation failed unexpectedly', {
+				...fields,
+				error: error instanceof Error ? error.stack : error,
+			});
+			return;
+		}
+
+		const {code, message} = error;
+		if (ORDINARY.has(code)) {
+			this.log.debug(message, {...fields, code});
+		} else if (this.#isNew(`${code} ${subject}`)) {
+			this.log.warn(message, {...fields, code, ...(error.cause !== undefined && {cause: messageOf(error.cause)})});
+		}
+	}
+
+	#isNew(line: string): boolean {
+		const now = performance.now();
+		if (now - (this.#logged.get(line) ?? -QUIET_MS) < QUIET_MS) return false;
+		if (this.#logged.size > 1000) this.#logged.clear();
+		this.#logged.set(line, now);
+		return true;
+	}
+}
+
+function gaveUp(running: Running): Promise<never> {
+	return new Promise((_resolve, reject) => {
+		running.giveUp = reject;
+	});
+}
