@@ -1,0 +1,137 @@
+import {setInterval} from 'node:timers/promises';
+import {asError, messageOf} from '../base/errors.js';
+import {createLog, type AdjustableLog} from '../base/log.js';
+import {formatSize} from '../base/units.js';
+import {loadConfig, type Config, type ConfigRequest} from '../config/load.js';
+import {changedOptions, OPTIONS} from '../config/options.js';
+import {thisHost, type Host} from './host.js';
+import {mountDrive, type MountedDrive} from './mount.js';
+import {isLarder, mountAt} from './mount-table.js';
+import {prepareMountPoint} from './mountpoint.js';
+import {createNotifier, type Notifier} from './notify.js';
+import {watchConfig} from './watch.js';
+
+/** How often we look whether somebody else has unmounted the drive: the binding does not tell. */
+const LOOK_EVERY_MS = 1000;
+
+/**
+ * Mounts a drive and serves it until a signal comes or somebody unmounts it.
+ *
+ * @param onReady - called once the drive is there for everyone.
+ * @throws MountError, UsageError
+ */
+export async function runDaemon(
+	request: ConfigRequest,
+	mountpoint: string,
+	onReady: (mountpoint: string) => void,
+): Promise<void> {
+	const config = loadConfig(request);
+	const log = createLogFor(config, request);
+	const host = thisHost(request.env);
+	const notifier = createNotifier(request.env, log);
+	const ended = endOfService();
+	// A slip in the background must not take the drive away from its readers.
+	process.on('unhandledRejection', thrown => log.error('unexpected', {error: asError(thrown).stack}));
+	try {
+		const directory = await prepareMountPoint(mountpoint, {host, log, allowOther: config.settings.allowOther});
+		const mounted = await mountDrive(config.settings, directory, {log, searchPath: host.searchPath});
+		await serve(mounted, {config, request, log, host, notifier, directory, ended, onReady});
+	} finally {
+		notifier.close();
+		ended.forget();
+	}
+}
+
+interface Service {
+	readonly config: Config;
+	readonly request: ConfigRequest;
+	readonly log: AdjustableLog;
+	readonly host: Host;
+	readonly notifier: Notifier;
+	readonly directory: string;
+	readonly ended: EndOfService;
+	readonly onReady: (mountpoint: string) => void;
+}
+
+async function serve({cache, transport}: MountedDrive, service: Service): Promise<void> {
+	const {config, log, host, notifier, directory, ended} = service;
+	const {cacheDir, maxSize} = config.settings;
+	const loaded = cache
+		.load()
+		.catch((error: unknown) => log.error('the store could not be read', {reason: messageOf(error)}));
+	const watcher = await watchConfig(config.places, () => void reload(cache, service).catch(report(log)), log);
+	log.info('mounted', {mountpoint: directory, cacheDir, maxSize: formatSize(maxSize), transport: transport.name});
+	await notifier.ready(`serving ${directory}`);
+	service.onReady(directory);
+
+	const why = await Promise.race([ended.signal, unmountedByOthers(directory, host)]);
+	log.info('unmounting', {mountpoint: directory, why});
+	await notifier.stopping();
+	await watcher.close();
+	if (why !== UNMOUNTED) await transport.unmount();
+	await loaded;
+	await cache.close();
+}
+
+/** What a changed configuration file can change while the drive is up; of the rest the log says that it waits. */
+async function reload(cache: MountedDrive['cache'], {config, request, log}: Service): Promise<void> {
+	let next: Config;
+	try {
+		next = loadConfig(request);
+	} catch (error) {
+		log.error('the changed configuration is not used', {reason: messageOf(error)});
+		return;
+	}
+
+	const changed = changedOptions(config.settings, next.settings);
+	log.level = next.settings.logLevel;
+	await cache.setLimit(next.settings.maxSize);
+	log.info('configuration read again', {
+		maxSize: formatSize(next.settings.maxSize),
+		logLevel: next.settings.logLevel,
+		...(changed.some(name => !OPTIONS[name].live) && {
+			afterRestart: changed.filter(name => !OPTIONS[name].live),
+		}),
+	});
+}
+
+function createLogFor({settings}: Config, {env}: ConfigRequest): AdjustableLog {
+	const {logLevel: level, logFormat} = settings;
+	const automatic = process.stderr.isTTY ? 'pretty' : env['JOURNAL_STREAM'] ? 'journal' : 'json';
+	return createLog({level, format: logFormat === 'auto' ? automatic : logFormat});
+}
+
+function report(log: AdjustableLog): (error: unknown) => void {
+	return error => log.error('the changed configuration could not be applied', {reason: messageOf(error)});
+}
+
+interface EndOfService {
+	/** Resolves with the name of the first signal that asks for the end. */
+	readonly signal: Promise<string>;
+	forget(): void;
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+function endOfService(): EndOfService {
+	const signal = new Promise<string>(resolve => {
+		for (const name of SIGNALS) process.on(name, resolve);
+	});
+	return {
+		signal,
+		forget() {
+			for (const name of SIGNALS) process.removeAllListeners(name);
+		},
+	};
+}
+
+const UNMOUNTED = 'unmounted by another program';
+
+async function unmountedByOthers(directory: string, host: Host): Promise<string> {
+	for await (const _ of setInterval(LOOK_EVERY_MS, undefined, {ref: false})) {
+		const mount = await mountAt(host.mountInfo, directory);
+		if (mount === undefined || !isLarder(mount)) break;
+	}
+
+	return UNMOUNTED;
+}

@@ -1,0 +1,67 @@
+/** The one place where the drive is put together: a cache, a file system over it, a transport. */
+import {realpath} from 'node:fs/promises';
+import path from 'node:path';
+import {SYSTEM_CLOCK} from '../base/clock.js';
+import {messageOf} from '../base/errors.js';
+import type {Log} from '../base/log.js';
+import type {UrlCache} from '../cache/url-cache.js';
+import type {Settings} from '../config/options.js';
+import {Drive} from '../fs/drive.js';
+import {openCacheWith} from '../library/settings.js';
+import {Dispatcher} from '../transport/dispatch.js';
+import {FuseNative} from '../transport/fuse-native.js';
+import type {Transport} from '../transport/transport.js';
+import {MountError} from './mount-error.js';
+
+/** For what is answered from memory or the local disk. */
+const LOCAL_DEADLINE_MS = 10_000;
+
+export interface MountedDrive {
+	readonly cache: UrlCache;
+	readonly transport: Transport;
+}
+
+/**
+ * Mounts a drive.
+ *
+ * @param mountpoint - as `prepareMountPoint` returned it.
+ * @throws MountError
+ */
+export async function mountDrive(
+	settings: Settings,
+	mountpoint: string,
+	context: {log: Log; searchPath: string},
+): Promise<MountedDrive> {
+	await assertApart(settings.cacheDir, mountpoint);
+	const {log} = context;
+	const cache = openCacheWith(settings, context);
+	const {readOnly: isReadOnly, allowOther, openTimeout: openMs, readTimeout: readMs} = settings;
+	const drive = new Drive(cache, {isReadOnly, isShared: allowOther, clock: SYSTEM_CLOCK});
+	const deadlines = {openMs, readMs, otherMs: LOCAL_DEADLINE_MS};
+	try {
+		const transport = new FuseNative(drive, new Dispatcher(log), deadlines, {mountpoint, allowOther});
+		await transport.mount();
+		return {cache, transport};
+	} catch (cause) {
+		await cache.close();
+		throw new MountError(`the drive could not be mounted at ${mountpoint}: ${messageOf(cause)}`, {cause});
+	}
+}
+
+/** A drive over its own store, or a store in its own drive, would wait for itself. */
+async function assertApart(cacheDir: string, mountpoint: string): Promise<void> {
+	const store = await resolveLinks(cacheDir);
+	const isWithin = (inner: string, outer: string) => !path.relative(outer, inner).startsWith('..');
+	if (!isWithin(store, mountpoint) && !isWithin(mountpoint, store)) return;
+	throw new MountError(`the cache directory ${cacheDir} and the mount point ${mountpoint} must lie apart`);
+}
+
+/** As realpath(3), for a path of which only the beginning may exist. */
+async function resolveLinks(file: string): Promise<string> {
+	try {
+		return await realpath(file);
+	} catch {
+		const parent = path.dirname(file);
+		return parent === file ? file : path.join(await resolveLinks(parent), path.basename(file));
+	}
+}
