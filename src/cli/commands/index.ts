@@ -1,0 +1,19 @@
+import type {Command, Surroundings} from '../program.js';
+import {getCommand} from './get.js';
+import {lsCommand} from './ls.js';
+import {mountCommand} from './mount.js';
+import {pathCommand} from './path.js';
+import {rmCommand} from './rm.js';
+import {statsCommand} from './stats.js';
+import {unmountCommand} from './unmount.js';
+
+/** Every command, in the order in which the help shows them. */
+export const commands: ReadonlyArray<(surroundings: Surroundings) => Command> = [
+	mountCommand,
+	unmountCommand,
+	pathCommand,
+	getCommand,
+	lsCommand,
+	rmCommand,
+	statsCommand,
+];
