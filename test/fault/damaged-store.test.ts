@@ -136,7 +136,8 @@ test('damage of the last minute is a miss but may be a writer at work: it is jud
 	await until('it is moved away', () => entryFiles(directory).length === 0, 3000);
 	t.deepEqual(quarantined(directory), [`${keyOf(A)}.dat`, `${keyOf(A)}.json`, `${keyOf(B)}.dat`].sort());
 	const movedAt = readdirSync(path.join(directory, '.larder', 'quarantine')).map(name => Number(name.split('.')[0]));
-	for (const time of movedAt) t.true(time >= startedAt + 60_000, `${time - startedAt} ms after the start`);
+	// The kernel's file times are those of its last tick, some milliseconds ago.
+	for (const time of movedAt) t.true(time >= startedAt + 59_950, `${time - startedAt} ms after the start`);
 });
 
 test('what a writer completes within the minute is an entry', async t => {

@@ -125,9 +125,10 @@ export async function readWhole(version: Version | undefined): Promise<string | 
 	}
 }
 
-/** What the entry files at the top of a store take on the disk. */
+/** What the entry files at the top of a store take on the disk; they may be going while it is asked. */
 export function allocatedOnDisk(directory: string): number {
-	return entryFiles(directory).reduce((sum, name) => sum + lstatSync(path.join(directory, name)).blocks * 512, 0);
+	const blocks = (name: string) => lstatSync(path.join(directory, name), {throwIfNoEntry: false})?.blocks ?? 0;
+	return entryFiles(directory).reduce((sum, name) => sum + blocks(name) * 512, 0);
 }
 
 /** The names at the top of a store, without `.larder`. */
