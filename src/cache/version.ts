@@ -78,8 +78,9 @@ export class FillingVersion implements Version {
 		return this.fill.modifiedAtMs;
 	}
 
+	/** A transform may make it less than what has come. */
 	get arrivedBytes(): number {
-		return this.fill.arrivedBytes;
+		return Math.min(this.fill.arrivedBytes, this.sizeBytes);
 	}
 
 	read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
