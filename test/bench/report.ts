@@ -1,0 +1,127 @@
+/** What a benchmark says: rows of one table, made of runs. */
+import {cpuOf, median, peakRssBytesOf, ratio, secondsOf, type Cpu, type Runs} from './measure.js';
+
+const GIB = 1024 ** 3;
+
+export interface Target {
+	readonly says: string;
+	readonly met: boolean;
+}
+
+export interface Row {
+	readonly workload: string;
+	readonly subject: string;
+	/** The median as a person wants it: `1.25 GB/s`, `830 files/s`, `210 ms`. */
+	readonly median: string;
+	/** From the slowest to the fastest run, in the same unit. */
+	readonly range: string;
+	/** The time of this subject by the time of another. */
+	readonly ratios: Readonly<Record<string, number>>;
+	/** What the process spends that serves: of a GiB, of a file, or of a run; user + system. */
+	readonly cpu: string;
+	readonly peakRssBytes: number | undefined;
+	readonly targets: readonly Target[];
+}
+
+/** What a run of a workload moves. */
+export type Amount =
+	| {readonly bytes: number}
+	| {readonly files: number}
+	/** Nothing to divide by: the time itself counts. */
+	| 'time';
+
+export interface RowOptions {
+	readonly workload: string;
+	readonly amount: Amount;
+	/** Whom each subject is compared with. */
+	readonly against: Readonly<Record<string, readonly string[]>>;
+	readonly targets?: Readonly<Record<string, readonly Target[]>>;
+}
+
+/** A row for each subject, in the order of the runs. */
+export function rowsOf(runs: Runs, {workload, amount, against, targets}: RowOptions): Row[] {
+	return Object.keys(runs).map(subject => {
+		const seconds = secondsOf(runs, subject);
+		const show = (value: number) => inUnits(value, amount);
+		const cpu = cpuOf(runs, subject);
+		const references = against[subject] ?? [];
+		return {
+			workload,
+			subject,
+			median: show(median(seconds)),
+			range: `${show(Math.max(...seconds)).split(' ')[0]} – ${show(Math.min(...seconds)).split(' ')[0]}`,
+			ratios: Object.fromEntries(references.map(reference => [reference, ratio(runs, subject, reference)])),
+			cpu: cpu ? cpuFor(cpu, amount) : '',
+			peakRssBytes: peakRssBytesOf(runs, subject),
+			targets: targets?.[subject] ?? [],
+		};
+	});
+}
+
+/** At most so many times as long as another. */
+export function atMost(limit: number, runs: Runs, subject: string, reference: string): Target {
+	return {says: `≤ ${limit}x ${reference}`, met: ratio(runs, subject, reference) <= limit};
+}
+
+/** At least so many bytes a second. */
+export function atLeast(bytesPerSecond: number, runs: Runs, subject: string, bytes: number): Target {
+	return {
+		says: `≥ ${bytesPerSecond / 1e9} GB/s`,
+		met: bytes / median(secondsOf(runs, subject)) >= bytesPerSecond,
+	};
+}
+
+/** What a daemon may take, whatever it does. */
+const MAX_RSS_BYTES = 150e6;
+
+export function smallEnough(runs: Runs, subject: string): Target {
+	return {says: `RSS < ${MAX_RSS_BYTES / 1e6} MB`, met: (peakRssBytesOf(runs, subject) ?? NaN) < MAX_RSS_BYTES};
+}
+
+/** A table as Markdown has it, which is also good to read in a terminal. */
+export function table(rows: readonly Row[]): string {
+	const head = [
+		'workload',
+		'subject',
+		'median',
+		'slowest – fastest',
+		'time by',
+		'CPU, user + system',
+		'peak RSS',
+		'target',
+	];
+	const lines = rows.map((row, index) => [
+		row.workload === rows[index - 1]?.workload ? '' : row.workload,
+		row.subject,
+		row.median,
+		row.range,
+		Object.entries(row.ratios)
+			.map(([reference, value]) => `${value.toFixed(2)}x ${reference}`)
+			.join(', '),
+		row.cpu,
+		row.peakRssBytes === undefined ? '' : `${Math.round(row.peakRssBytes / 1e6)} MB`,
+		row.targets.map(({says, met}) => `${says}: ${met ? 'yes' : 'NO'}`).join('; '),
+	]);
+	const widths = head.map((title, column) => Math.max(...[head, ...lines].map(line => (line[column] ?? title).length)));
+	const show = (line: readonly string[]) =>
+		`| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+	const rule = `|${widths.map(width => '-'.repeat(width + 2)).join('|')}|`;
+	return [show(head), rule, ...lines.map(show)].join('\n');
+}
+
+function inUnits(seconds: number, amount: Amount): string {
+	if (amount === 'time') return `${(seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0)} ms`;
+	if ('files' in amount) return `${Math.round(amount.files / seconds)} files/s`;
+	return `${(amount.bytes / seconds / 1e9).toFixed(2)} GB/s`;
+}
+
+function cpuFor({user, system}: Cpu, amount: Amount): string {
+	if (amount === 'time') return `${user.toFixed(2)} + ${system.toFixed(2)} s`;
+	if ('files' in amount) {
+		const each = (seconds: number) => ((seconds * 1000) / amount.files).toFixed(2);
+		return `${each(user)} + ${each(system)} ms/file`;
+	}
+
+	const each = (seconds: number) => ((seconds * GIB) / amount.bytes).toFixed(2);
+	return `${each(user)} + ${each(system)} s/GiB`;
+}

@@ -1,0 +1,126 @@
+/**
+ * A process that does one job after another, so that what is measured has its
+ * compiled code warm, and who hangs on a mount is not the benchmark. It starts
+ * no clock before it has all it needs.
+ */
+import {createHash, type Hash} from 'node:crypto';
+import {closeSync, createWriteStream, openSync, readSync} from 'node:fs';
+import {createInterface} from 'node:readline';
+import {pipeline} from 'node:stream/promises';
+import fetch from 'node-fetch';
+import {SYSTEM_CLOCK} from '../../src/base/clock.js';
+import {NO_LOG} from '../../src/base/log.js';
+import {Drive} from '../../src/fs/drive.js';
+import {openCache} from '../../src/library/open.js';
+import {Dispatcher} from '../../src/transport/dispatch.js';
+import {Loopback} from '../../src/transport/loopback.js';
+import {READ_BYTES, type Answer, type Done, type Job} from './jobs.js';
+
+const DEADLINES = {openMs: 60_000, readMs: 60_000, otherMs: 10_000};
+const MAX_SIZE_BYTES = 100e9;
+
+createInterface({input: process.stdin}).on('line', line => {
+	void run(JSON.parse(line) as Job).then(
+		done => answer({done}),
+		(error: unknown) => answer({failed: error instanceof Error ? (error.stack ?? error.message) : String(error)}),
+	);
+});
+
+function answer(value: Answer): void {
+	process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+function run(job: Job): Promise<Done> {
+	switch (job.kind) {
+		case 'read':
+			return read(job.files, job.hash ?? false);
+		case 'fetch':
+			return fetchInto(job.url, job.file);
+		case 'loopback':
+			return loopback(job.cacheDir, job.urls, job.readers);
+	}
+}
+
+function read(files: readonly string[], isHashed: boolean): Promise<Done> {
+	const buffer = Buffer.alloc(READ_BYTES);
+	const hash = isHashed ? createHash('sha256') : undefined;
+	return timed(() => {
+		let bytes = 0;
+		for (const file of files) bytes += readFile(file, buffer, hash);
+		return bytes;
+	}, hash);
+}
+
+function readFile(file: string, buffer: Buffer, hash: Hash | undefined): number {
+	const descriptor = openSync(file, 'r');
+	try {
+		let bytes = 0;
+		for (;;) {
+			const length = readSync(descriptor, buffer);
+			if (length === 0) return bytes;
+			hash?.update(buffer.subarray(0, length));
+			bytes += length;
+		}
+	} finally {
+		closeSync(descriptor);
+	}
+}
+
+function fetchInto(url: string, file: string): Promise<Done> {
+	return timed(async () => {
+		const {body, headers} = await fetch(url);
+		if (body === null) throw new Error(`${url} has no body`);
+		await pipeline(body, createWriteStream(file));
+		return Number(headers.get('content-length'));
+	});
+}
+
+async function loopback(cacheDir: string, urls: readonly string[], readers: number): Promise<Done> {
+	const cache = openCache({directory: cacheDir, maxSizeBytes: MAX_SIZE_BYTES});
+	const drive = new Drive(cache, {isReadOnly: false, isShared: false, clock: SYSTEM_CLOCK});
+	const transport = new Loopback(drive, new Dispatcher(NO_LOG), DEADLINES);
+	try {
+		await cache.load();
+		const left = [...urls];
+		const readSome = async () => {
+			const buffer = Buffer.alloc(READ_BYTES);
+			let bytes = 0;
+			for (let url = left.shift(); url !== undefined; url = left.shift())
+				bytes += await readUrl(transport, url, buffer);
+			return bytes;
+		};
+		return await timed(async () => {
+			const read = await Promise.all(Array.from({length: readers}, readSome));
+			return read.reduce((sum, bytes) => sum + bytes, 0);
+		});
+	} finally {
+		await transport.unmount();
+		await cache.close();
+	}
+}
+
+async function readUrl(transport: Loopback, url: string, buffer: Buffer): Promise<number> {
+	const file = await transport.open(`/by-url/${encodeURIComponent(url)}`);
+	try {
+		let bytes = 0;
+		for (;;) {
+			const length = await file.read(buffer, bytes);
+			if (length === 0) return bytes;
+			bytes += length;
+		}
+	} finally {
+		await file.close();
+	}
+}
+
+/** @param work - returns the bytes it has moved. */
+async function timed(work: () => number | Promise<number>, hash?: Hash): Promise<Done> {
+	const cpuBefore = process.cpuUsage();
+	const from = performance.now();
+	const bytes = await work();
+	const seconds = (performance.now() - from) / 1000;
+	const {user, system} = process.cpuUsage(cpuBefore);
+	const cpu = {user: user / 1e6, system: system / 1e6};
+	const peakRssBytes = process.resourceUsage().maxRSS * 1024;
+	return {seconds, cpu, bytes, peakRssBytes, ...(hash && {sha256: hash.digest('hex')})};
+}
