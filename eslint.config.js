@@ -9,7 +9,9 @@ export default tseslint.config(
 		extends: [tseslint.configs.recommendedTypeChecked],
 		languageOptions: {parserOptions: {projectService: true, tsconfigRootDir: import.meta.dirname}},
 		rules: {
-			'@typescript-eslint/consistent-type-imports': ['error', {fixStyle: 'inline-type-imports'}],
+			'@typescript-eslint/consistent-type-imports': 'error',
+			// `import {type X}` is emitted as `import {}`, which still runs the module.
+			'@typescript-eslint/no-import-type-side-effects': 'error',
 			'@typescript-eslint/switch-exhaustiveness-check': ['error', {considerDefaultExhaustiveForUnions: true}],
 			'@typescript-eslint/restrict-template-expressions': ['error', {allowNumber: true}],
 			'@typescript-eslint/no-unused-vars': ['error', {argsIgnorePattern: '^_', varsIgnorePattern: '^_'}],

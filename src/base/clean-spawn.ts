@@ -1,5 +1,5 @@
 /** Starting children that do not inherit a device which this process holds open. */
-import {type IOType} from 'node:child_process';
+import type {IOType} from 'node:child_process';
 import {openSync, readdirSync, readlinkSync} from 'node:fs';
 
 /** One element of the `stdio` array of `spawn` and `fork`. */

@@ -1,7 +1,7 @@
 import {realpath} from 'node:fs/promises';
 import path from 'node:path';
 import {systemCode} from '../base/errors.js';
-import {type Log} from '../base/log.js';
+import type {Log} from '../base/log.js';
 import {fusermount, type Host} from './host.js';
 import {MountError} from './mount-error.js';
 import {isFuse, mountAt, type Mount} from './mount-table.js';

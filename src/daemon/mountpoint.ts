@@ -2,7 +2,7 @@
 import {constants, type Stats} from 'node:fs';
 import {open, readdir, readFile, stat} from 'node:fs/promises';
 import {systemCode} from '../base/errors.js';
-import {type Log} from '../base/log.js';
+import type {Log} from '../base/log.js';
 import {fusermount, may, quoted, type Host} from './host.js';
 import {MountError} from './mount-error.js';
 import {canonical, recoverDeadMounts, type LeftMount} from './mount-state.js';

@@ -1,5 +1,5 @@
 /** Tells systemd how we are, with its own `systemd-notify`; without systemd it does nothing. */
-import {type Log} from '../base/log.js';
+import type {Log} from '../base/log.js';
 import {run} from './run.js';
 
 export interface Notifier {

@@ -1,6 +1,6 @@
 import {readdir, readFile, readlink} from 'node:fs/promises';
-import {type Log} from '../base/log.js';
-import {type Host} from './host.js';
+import type {Log} from '../base/log.js';
+import type {Host} from './host.js';
 import {MountError} from './mount-error.js';
 import {canonical, recoverDeadMounts, runUnmount} from './mount-state.js';
 import {isLarder, mountAt} from './mount-table.js';

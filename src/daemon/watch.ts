@@ -3,7 +3,7 @@ import {stat} from 'node:fs/promises';
 import path from 'node:path';
 import {watch, type FSWatcher} from 'chokidar';
 import {messageOf} from '../base/errors.js';
-import {type Log} from '../base/log.js';
+import type {Log} from '../base/log.js';
 
 export interface ConfigWatcher {
 	close(): Promise<void>;

@@ -2,7 +2,7 @@ import {constants} from 'node:fs';
 import {access, stat} from 'node:fs/promises';
 import path from 'node:path';
 import {messageOf, systemCode} from '../base/errors.js';
-import {type Log} from '../base/log.js';
+import type {Log} from '../base/log.js';
 import {SingleFlight} from '../base/single-flight.js';
 import {staticBinary} from './ffmpeg.js';
 import {probeFfmpeg} from './probe-ffmpeg.js';

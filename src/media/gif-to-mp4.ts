@@ -1,11 +1,11 @@
 import {rm, stat} from 'node:fs/promises';
 import path from 'node:path';
-import {type FfmpegFinder} from './find-ffmpeg.js';
+import type {FfmpegFinder} from './find-ffmpeg.js';
 import {summarizeGif, type GifSummary} from './gif.js';
 import {runFfmpeg} from './run-ffmpeg.js';
 import {isGif} from './sniff.js';
 import {Slots} from './slots.js';
-import {type Transform} from './transform.js';
+import type {Transform} from './transform.js';
 
 export interface GifToMp4Options {
 	readonly finder: FfmpegFinder;

@@ -1,5 +1,5 @@
 /** Ending a child together with everything it started. */
-import {type ChildProcess} from 'node:child_process';
+import type {ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
 import {readdir, readFile} from 'node:fs/promises';
 import {setTimeout as delay} from 'node:timers/promises';

@@ -7,8 +7,8 @@ import {cleanStdio} from '../base/clean-spawn.js';
 import {CacheError} from '../base/errors.js';
 import {formatDuration} from '../base/units.js';
 import {oneLine} from './one-line.js';
-import {type Conversion} from './ffmpeg.js';
-import {type RunnerAnswer} from './ffmpeg-runner.js';
+import type {Conversion} from './ffmpeg.js';
+import type {RunnerAnswer} from './ffmpeg-runner.js';
 import {endGroup} from './process-group.js';
 
 export interface RunLimits {

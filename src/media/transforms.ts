@@ -1,8 +1,8 @@
 /** The table of transforms: a new one is a file beside this one and a line here. */
-import {type Log} from '../base/log.js';
+import type {Log} from '../base/log.js';
 import {FfmpegFinder} from './find-ffmpeg.js';
 import {GifToMp4} from './gif-to-mp4.js';
-import {type Transform} from './transform.js';
+import type {Transform} from './transform.js';
 
 export type {Transform} from './transform.js';
 

@@ -3,8 +3,8 @@ import {spawnSync} from 'node:child_process';
 import {closeSync, mkdtempSync, openSync, realpathSync, rmSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import {type ExecutionContext} from 'ava';
-import {type Log} from '../../../src/base/log.js';
+import type {ExecutionContext} from 'ava';
+import type {Log} from '../../../src/base/log.js';
 
 export const canMount = process.getuid?.() === 0 && spawnSync('test', ['-w', '/dev/fuse']).status === 0;
 
