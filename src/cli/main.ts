@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --single-threaded-gc
 /** The program. Only here are the environment, the home directory and the arguments looked at. */
 import {readFileSync} from 'node:fs';
 import {homedir} from 'node:os';

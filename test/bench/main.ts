@@ -29,7 +29,8 @@ const {values, positionals} = parseArgs({
 		json: {type: 'boolean', default: false},
 		rounds: {type: 'string', default: '5'},
 		directory: {type: 'string', default: tmpdir()},
-		node: {type: 'string', default: ''},
+		// As the first line of src/cli/main.ts starts the program.
+		node: {type: 'string', default: '--single-threaded-gc'},
 		help: {type: 'boolean', default: false},
 	},
 });
