@@ -34,6 +34,7 @@ export const PACKAGE_OWNERS: Readonly<Record<string, string>> = {
 	'chokidar': 'daemon/watch.ts',
 	'fluent-ffmpeg': 'media/ffmpeg.ts',
 	'ffmpeg-static': 'media/ffmpeg.ts',
+	'better-sqlite3': 'sqlite/open.ts',
 };
 
 /** The files at the top of `src/` that may import any layer. */
