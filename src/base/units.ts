@@ -34,8 +34,9 @@ export function parseDuration(text: string | number): number {
 	return parsed;
 }
 
-/** 10,737,418,240 -> `'10GB'`. */
+/** 10,737,418,240 -> `'10GB'`; a limit that is none, Infinity -> `'none'`. */
 export function formatSize(sizeBytes: number): string {
+	if (sizeBytes === Infinity) return 'none';
 	return bytes.format(sizeBytes, {decimalPlaces: 1}) ?? `${sizeBytes}B`;
 }
 

@@ -1,62 +1,48 @@
-import {rm} from 'node:fs/promises';
 import path from 'node:path';
 import {abortable} from '../base/abort.js';
-import {asError, CacheError, messageOf} from '../base/errors.js';
-import type {Log} from '../base/log.js';
+import {asError, CacheError} from '../base/errors.js';
 import {redact} from '../base/redact.js';
-import {decideType} from '../media/sniff.js';
-import type {Transform} from '../media/transforms.js';
+import {decideType, SNIFF_BYTES} from '../media/sniff.js';
 import type {Draft} from '../store/draft.js';
-import type {Entry} from '../store/entry.js';
+import {modifiedAtMs, type Entry} from '../store/entry.js';
+import type {OwnedFill} from '../store/fill-owners.js';
 import type {Pin} from '../store/pin.js';
-import type {OriginFacts} from '../store/sidecar.js';
-import type {Description, Store} from '../store/store.js';
-import {BatchWriter} from './batch-writer.js';
-import {Head} from './head.js';
-import {Progress} from './progress.js';
-import type {Source, SourceBody} from './source.js';
+import type {Description} from '../store/store.js';
+import {ArrivedBytes} from './arrived-bytes.js';
+import {Download, type Beginning, type DownloadContext} from './download.js';
+import {Following, type Ending, type Followed} from './following.js';
 
-export interface FillContext {
-	readonly store: Store;
-	readonly source: Source;
-	readonly transforms: readonly Transform[];
-	readonly log: Log;
-	/** Holds a fill back while too many run. */
+export interface FillContext extends DownloadContext {
+	/** Holds a download back while too many run. */
 	readonly limit: <T>(work: () => Promise<T>) => Promise<T>;
-	/** When the fill was started, epoch milliseconds. */
-	readonly nowMs: number;
-}
-
-/** What a body turned out to be, once its first bytes are here. */
-interface Beginning {
-	/** Bytes of the entry to be; undefined when only the end will tell. */
-	readonly sizeBytes: number | undefined;
-	readonly modifiedAtMs: number;
-	readonly transform: Transform | undefined;
+	/** Called once: whether the fill makes a request, or finds that another process has made it. */
+	onDecided(lookup: 'hit' | 'miss'): void;
 }
 
 /**
- * One download in progress, from the source through a draft into the store.
- * Any number of readers follow it; they come and go, it runs to its end. What
- * readers get is what lies on the disk.
+ * One URL on its way into the store: downloaded here, or followed where another
+ * process downloads it. Any number of readers wait for it; they come and go, a
+ * download runs to its end. What readers get is what lies on the disk.
  */
 export class Fill {
-	/** Settles when the entry is in the store, or with the reason why it is not. */
-	readonly finished: Promise<Entry>;
+	/** Settles when all is there, or with the reason why it is not. */
+	readonly finished: Promise<void>;
 	readonly #abort = new AbortController();
-	readonly #progress = new Progress();
-	readonly #head = new Head();
-	readonly #begun: Promise<Beginning>;
-	#begin: (beginning: Beginning) => void = () => undefined;
-	#beginning: Beginning | undefined;
-	#draft: Draft | undefined;
-	#description: Description | undefined;
+	readonly #arrived: ArrivedBytes;
+	readonly #begun: Promise<void>;
+	#begin: () => void = () => undefined;
+	#beginning: Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'> | undefined;
+	#download: Download | undefined;
+	#owned: OwnedFill | undefined;
+	/** Of other processes, one after another. */
+	readonly #followings: Following[] = [];
 	#pin: Pin | undefined;
-	#arrivedBytes = 0;
+	#description: Description | undefined;
 	#readers = 0;
-	/** The source has begun to send. */
-	#isAnswered = false;
+	#isDecided = false;
+	#isFollowing = false;
 	#isOver = false;
+	#isClosed = false;
 	#isWanted = true;
 
 	constructor(
@@ -64,40 +50,49 @@ export class Fill {
 		readonly key: string,
 		private readonly context: FillContext,
 	) {
+		this.#arrived = new ArrivedBytes(redact(url));
 		this.#begun = new Promise(resolve => (this.#begin = resolve));
-		this.finished = context.limit(() => this.#run());
+		this.finished = this.#run();
 		this.finished.catch(() => undefined);
 	}
 
 	/** Bytes of the entry to be, for a `stat` that must not wait; undefined while nobody knows. */
 	get sizeBytes(): number | undefined {
-		return this.#beginning?.sizeBytes ?? (this.#isOver ? this.#progress.bytes : undefined);
+		return this.#beginning?.sizeBytes ?? (this.#isOver ? this.#arrived.count : undefined);
 	}
 
 	get modifiedAtMs(): number {
 		return this.#beginning?.modifiedAtMs ?? this.context.nowMs;
 	}
 
-	/** Bytes of the body that are on the disk. */
+	/** Bytes that are on the disk, of a body that may be transformed. */
 	get arrivedBytes(): number {
-		return this.#arrivedBytes;
+		return Math.max(this.#arrived.count, this.downloadedBytes);
 	}
 
-	/** What was stored; undefined before the end. */
+	/** Bytes that came from the source; another process's are not counted. */
+	get downloadedBytes(): number {
+		return this.#download?.arrivedBytes ?? 0;
+	}
+
+	/** Whether it has asked the source. */
+	get isDownload(): boolean {
+		return this.#download !== undefined;
+	}
+
+	/** Whether another process is at it, or was to the end. */
+	get isFollowing(): boolean {
+		return this.#isFollowing;
+	}
+
+	/** What was stored; undefined before the end, and where something else is stored by then. */
+	get entry(): Entry | undefined {
+		return this.#pin?.entry;
+	}
+
+	/** What it is; undefined before the end. */
 	get description(): Description | undefined {
 		return this.#description;
-	}
-
-	/** Counts a reader in. Each one leaves, once. */
-	join(): void {
-		this.#readers++;
-	}
-
-	/** A download that has not been answered yet ends when nobody waits for it any more. */
-	leave(): void {
-		this.#readers--;
-		if (this.#readers === 0 && !this.#isAnswered) this.cancel(this.#given('given up'));
-		void this.#closeWhenUnused();
 	}
 
 	/** Whether its end is an entry. */
@@ -105,7 +100,24 @@ export class Fill {
 		return this.#isWanted;
 	}
 
-	/** Ends the download now; who waits for it fails with `reason`. */
+	/** Whether a new reader may join. */
+	get isOpen(): boolean {
+		return this.#isWanted && !this.#isClosed && !this.#abort.signal.aborted;
+	}
+
+	/** Counts a reader in. Each one leaves, once. */
+	join(): void {
+		this.#readers++;
+	}
+
+	/** A download that has not been answered yet ends when nobody waits for it any more, and so does a following. */
+	leave(): void {
+		this.#readers--;
+		if (this.#readers === 0 && this.#download?.isAnswered !== true) this.cancel(this.#given('given up'));
+		void this.#closeWhenUnused();
+	}
+
+	/** Ends it now; who waits for it fails with `reason`. */
 	cancel(reason: CacheError): void {
 		this.#abort.abort(reason);
 	}
@@ -121,6 +133,7 @@ export class Fill {
 	/** The entry was removed or replaced meanwhile: who reads is served to the end, nothing is stored. */
 	disown(): void {
 		this.#isWanted = false;
+		this.#owned?.release();
 		if (this.#readers === 0) this.cancel(this.#given('removed'));
 	}
 
@@ -131,12 +144,12 @@ export class Fill {
 	 * @throws the reason why the download failed, or the signal's.
 	 */
 	async opened(signal?: AbortSignal): Promise<void> {
-		const {sizeBytes} = await abortable(Promise.race([this.#begun, this.finished]), signal);
-		if (sizeBytes === undefined) await this.available(Infinity, signal);
+		await abortable(Promise.race([this.#begun, this.finished]), signal);
+		if (this.#beginning?.sizeBytes === undefined) await this.available(Infinity, signal);
 	}
 
 	/**
-	 * Waits until bytes `[0, end)` of this download are on disk.
+	 * Waits until bytes `[0, end)` are on disk.
 	 *
 	 * @param end - byte offset, exclusive; the end of the body and beyond mean
 	 *   "until complete": who has read all of it knows that it is whole, and
@@ -144,135 +157,153 @@ export class Fill {
 	 * @param signal - aborts this wait only; the download goes on for the others.
 	 */
 	available(end: number, signal?: AbortSignal): Promise<void> {
-		return this.#progress.reached(end < (this.#beginning?.sizeBytes ?? 0) ? end : Infinity, signal);
+		return this.#arrived.reached(end < (this.#beginning?.sizeBytes ?? 0) ? end : Infinity, signal);
 	}
 
 	/** Fills `buffer` from byte `position` on, waiting for the bytes; fewer only at the end of the body. */
 	async read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
 		await this.available(position + buffer.byteLength, signal);
-		if (this.#pin !== undefined) return this.#pin.read(buffer, position);
-		if (this.#draft === undefined) throw new CacheError('aborted', 'the download has ended');
-		return this.#draft.file.read(buffer, position);
+		return this.#arrived.read(buffer, position);
 	}
 
-	async #run(): Promise<Entry> {
-		let body: SourceBody | undefined;
+	async #run(): Promise<void> {
 		try {
-			body = await this.#fetch();
-			const draft = await this.#receive(body);
-			this.#description = await this.#transform(draft, body);
-			await this.#commit(this.#description);
+			await this.#bringOrFollow();
 		} catch (error) {
-			body?.discard();
 			const reason = asError(this.#abort.signal.aborted ? this.#abort.signal.reason : error);
-			this.#progress.fail(reason);
+			this.#arrived.fail(reason);
 			throw reason;
 		} finally {
+			this.#decide('miss');
 			this.#isOver = true;
 			await this.#closeWhenUnused();
 		}
 
-		if (this.#pin === undefined) throw this.#given('removed');
-		return this.#pin.entry;
+		if (!this.#isWanted && this.#pin === undefined) throw this.#given('removed');
 	}
 
-	/** Ends when the download is cancelled, also where the source does not heed its signal. */
-	async #fetch(): Promise<SourceBody> {
-		const {signal} = this.#abort;
-		signal.throwIfAborted();
-		const fetching = this.context.source.fetch(this.url, signal);
+	/** What another process has begun and does not end, somebody downloads anew: who claims it first. */
+	async #bringOrFollow(): Promise<void> {
+		let ending: Ending | undefined;
+		while (!(await this.context.limit(() => this.#bring(ending === 'silent')))) {
+			this.#decide('hit');
+			ending = await this.#follow();
+			if (ending === 'whole' || (ending === 'stored' && (await this.#takeStored()))) return;
+		}
+	}
+
+	/**
+	 * Takes what is stored by now, or downloads it.
+	 *
+	 * @param isAlone - also where another process is at it.
+	 * @returns whether all is there now; false where another process is at it.
+	 */
+	async #bring(isAlone: boolean): Promise<boolean> {
+		this.#abort.signal.throwIfAborted();
+		const claimed = isAlone || !this.#isWanted ? 'silent' : await this.context.store.fills.claim(this.key);
+		if (claimed === 'theirs') return false;
+		this.#owned = claimed === 'silent' ? undefined : claimed;
+		this.#isFollowing = false;
 		try {
-			const body = await abortable(fetching, signal);
-			this.#isAnswered = true;
-			return body;
-		} catch (error) {
-			void fetching.then(
-				late => late.discard(),
-				() => undefined,
-			);
-			throw error;
+			if (!(await this.#takeStored())) await this.#fetch();
+			return true;
+		} finally {
+			this.#owned?.release();
 		}
 	}
 
-	async #receive(body: SourceBody): Promise<Draft> {
-		const draft = await this.context.store.draft(this.key);
-		this.#draft = draft;
-		if (body.lengthBytes !== undefined) draft.expect(body.lengthBytes);
-		const writer = new BatchWriter(async chunks => {
-			await draft.write(chunks, this.#arrivedBytes);
-			this.#arrivedBytes = draft.sizeBytes;
-			if (this.#beginning?.sizeBytes !== undefined) this.#progress.advance(draft.sizeBytes);
+	/** Whether there is an entry by now, and not of another version than readers have begun to read. */
+	async #takeStored(): Promise<boolean> {
+		const pin = await this.context.store.pin(this.key);
+		if (pin === undefined) return false;
+		if (!(await this.#isSameVersion(pin).catch(() => false))) {
+			pin.close();
+			return false;
+		}
+
+		const {entry} = pin;
+		const {mimetype, filename} = entry.sidecar;
+		this.#decide('hit');
+		this.#pin = pin;
+		this.#description = {url: this.url, mimetype, filename};
+		this.#start({sizeBytes: entry.sizeBytes, modifiedAtMs: modifiedAtMs(entry)});
+		this.#arrived.finish(pin, entry.sizeBytes);
+		return true;
+	}
+
+	async #isSameVersion(pin: Pin): Promise<boolean> {
+		if (this.#beginning !== undefined && this.#beginning.sizeBytes !== pin.entry.sizeBytes) return false;
+		const {ino} = pin.entry.data;
+		return this.#followings.some(({followed}) => followed?.inode === ino) || this.#arrived.areBegunBy(pin);
+	}
+
+	async #fetch(): Promise<void> {
+		this.#decide('miss');
+		this.#download = new Download(this.url, this.key, this.context, {
+			onBegun: (beginning, draft) => this.#announce(beginning, draft),
+			onArrived: async ({file, sizeBytes}) => {
+				if (this.#beginning?.sizeBytes !== undefined) await this.#arrived.arrive(file, sizeBytes);
+			},
 		});
-		for await (const chunk of body.body) {
-			this.#abort.signal.throwIfAborted();
-			this.#head.add(chunk);
-			if (this.#head.isEnough) this.#decide(body);
-			const full = writer.add(chunk);
-			if (full !== undefined) await full;
+		const {draft, description} = await this.#download.run(this.#abort.signal);
+		if (this.#isWanted) this.#pin = await this.context.store.commitFirst(draft, description);
+		this.#description = description;
+		this.#arrived.finish(this.#pin ?? draft.file, draft.sizeBytes);
+	}
+
+	#announce({sizeBytes, modifiedAtMs, mimetype, filename}: Beginning, draft: Draft): void {
+		this.#start({sizeBytes, modifiedAtMs});
+		// Where only the end will tell the length, who follows waits for the entry.
+		if (sizeBytes === undefined) return;
+		const announcement = {partial: path.basename(draft.path), sizeBytes, modifiedAtMs, filename};
+		this.#owned?.announce({...announcement, ...(mimetype !== undefined && {mimetype})});
+	}
+
+	async #follow(): Promise<Ending> {
+		this.#isFollowing = true;
+		const following = new Following(this.key, this.context.store, {
+			onBegun: announcement => this.#start(announcement),
+			onArrived: (partial, bytes) => this.#arrived.arrive(partial, bytes),
+		});
+		this.#followings.push(following);
+		const ending = await following.run(this.#abort.signal);
+		if (ending === 'whole' && following.followed !== undefined) await this.#takeFollowed(following.followed);
+		return ending;
+	}
+
+	/** Its bytes are there, and no sidecar tells what they are. */
+	async #takeFollowed({announcement, partial}: Followed): Promise<void> {
+		const {sizeBytes, filename, mimetype} = announcement;
+		const head = Buffer.alloc(Math.min(SNIFF_BYTES, sizeBytes));
+		await partial.read(head, 0);
+		this.#description = {url: this.url, filename, mimetype: await decideType(mimetype, head)};
+		this.#arrived.finish(partial, sizeBytes);
+	}
+
+	/** What is said for the first time holds: readers have been told it. */
+	#start(beginning: Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'>): void {
+		if (this.#beginning !== undefined && this.#beginning.sizeBytes !== beginning.sizeBytes) {
+			throw new CacheError('origin-failed', `${redact(this.url)} has another length than when it was begun`);
 		}
 
-		await writer.end();
-		this.#decide(body);
-		this.#progress.advance(this.#beginning?.sizeBytes === undefined ? 0 : draft.sizeBytes);
-		return draft;
+		this.#beginning ??= {sizeBytes: beginning.sizeBytes, modifiedAtMs: beginning.modifiedAtMs};
+		this.#begin();
 	}
 
-	/** Once: what the first bytes say of the body. */
-	#decide(body: SourceBody): void {
-		if (this.#beginning !== undefined) return;
-		const transform = this.context.transforms.find(candidate => candidate.appliesTo(this.#head.bytes));
-		const sizeBytes = transform === undefined ? body.lengthBytes : undefined;
-		this.#beginning = {sizeBytes, transform, modifiedAtMs: body.lastModifiedMs ?? this.context.nowMs};
-		this.#begin(this.#beginning);
-	}
-
-	/** What to store. A transform that fails changes nothing: the body is stored as it came. */
-	async #transform(draft: Draft, body: SourceBody): Promise<Description> {
-		const transform = this.#beginning?.transform;
-		const {url} = this;
-		const origin = originFacts(body, draft.sizeBytes);
-		if (transform !== undefined) {
-			const output = `${draft.path}.out`;
-			try {
-				const {mimetype, extension} = await transform.run(draft.path, output, this.#abort.signal);
-				this.#draft = await draft.adopt(output);
-				await draft.discard();
-				return {url, origin, mimetype, filename: path.parse(body.filename).name + extension};
-			} catch (error) {
-				await rm(output, {force: true});
-				this.#abort.signal.throwIfAborted();
-				this.context.log.warn(`${transform.name} failed, stored as it came`, {
-					...{url: redact(url), reason: messageOf(error)},
-				});
-			}
-		}
-
-		const mimetype = await decideType(body.mimetype, this.#head.bytes);
-		return {url, origin, mimetype, filename: body.filename};
-	}
-
-	async #commit(description: Description): Promise<void> {
-		const draft = this.#draft;
-		if (draft === undefined) throw new CacheError('aborted', 'the download has ended');
-		if (this.#isWanted) this.#pin = await this.context.store.commit(draft, description);
-		this.#progress.finish(draft.sizeBytes);
+	#decide(lookup: 'hit' | 'miss'): void {
+		if (!this.#isDecided) this.context.onDecided(lookup);
+		this.#isDecided = true;
 	}
 
 	async #closeWhenUnused(): Promise<void> {
 		if (!this.#isOver || this.#readers > 0) return;
+		this.#isClosed = true;
 		this.#pin?.close();
-		await this.#draft?.discard();
+		for (const following of this.#followings) following.close();
+		await this.#download?.discard();
 	}
 
 	#given(fate: string): CacheError {
 		return new CacheError('aborted', `${redact(this.url)} was ${fate} while it was fetched`);
 	}
-}
-
-function originFacts(body: SourceBody, length: number): OriginFacts {
-	return {
-		length,
-		...(body.etag !== undefined && {etag: body.etag}),
-		...(body.lastModifiedMs !== undefined && {lastModified: body.lastModifiedMs / 1000}),
-	};
 }

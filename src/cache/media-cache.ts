@@ -1,6 +1,7 @@
 import {LRUCache} from 'lru-cache';
 import {CacheError} from '../base/errors.js';
 import {SingleFlight} from '../base/single-flight.js';
+import {sameFile, type Entry} from '../store/entry.js';
 import {keyOf, type Key} from '../store/key.js';
 import {downloaderSource, type Media, type Source} from './source.js';
 import type {CacheStats} from './stats.js';
@@ -20,13 +21,8 @@ export interface MemoryLimits {
 interface Remembered {
 	readonly key: Key;
 	readonly media: Media;
-}
-
-/** A body on its way into memory. */
-interface Reading {
-	readonly url: string;
-	/** The entry has gone or been replaced meanwhile. */
-	isOutdated: boolean;
+	/** The entry whose bytes these are. */
+	readonly entry: Entry;
 }
 
 /**
@@ -38,7 +34,8 @@ interface Reading {
  */
 export class TwoTierCache {
 	readonly #memory: LRUCache<string, Remembered> | undefined;
-	readonly #readings = new Set<Reading>();
+	/** What the memory tier has, by key. */
+	readonly #urls = new Map<Key, string>();
 	readonly #downloads = new SingleFlight<string, Media>();
 
 	constructor(
@@ -50,8 +47,9 @@ export class TwoTierCache {
 			max,
 			maxSize: maxMemoryBytes,
 			sizeCalculation: ({media}) => media.data.byteLength || 1,
+			dispose: ({key}) => this.#urls.delete(key),
 		});
-		cache.onGone = ({sidecar}) => this.#forget(sidecar.url);
+		cache.onChanged = (key, now) => this.#recheck(key, now);
 	}
 
 	/** Finds out what the directory holds. Once, however often it is called; nothing else has to wait for it. */
@@ -72,12 +70,10 @@ export class TwoTierCache {
 		}
 
 		const key = keyOf(url);
-		return this.#remembering(url, async () => {
-			const version = await this.cache.openStored(key);
-			if (version !== undefined) return readAll(version);
-			this.cache.note('miss', key);
-			return undefined;
-		});
+		const version = await this.cache.openStored(key);
+		if (version !== undefined) return this.#readAll(url, version);
+		this.cache.note('miss', key);
+		return undefined;
 	}
 
 	/**
@@ -88,9 +84,7 @@ export class TwoTierCache {
 	 */
 	async put(url: string, data: Uint8Array, mimetype: string, filename: string): Promise<void> {
 		const media = {data: Buffer.from(data), mimetype, filename};
-		await this.cache.store(url, media, {durable: false});
-		this.#forget(url);
-		this.#memory?.set(url, {key: keyOf(url), media});
+		this.#remember(url, media, await this.cache.store(url, media, {durable: false}));
 	}
 
 	/**
@@ -129,41 +123,43 @@ export class TwoTierCache {
 
 	async #open(url: string, source: Source | undefined): Promise<Media> {
 		try {
-			return await this.#remembering(url, async () => readAll(await this.cache.open(url, undefined, source)));
+			return await this.#readAll(url, await this.cache.open(url, undefined, source));
 		} catch (error) {
 			if (!isAboutStoring(error)) throw error;
 			return this.cache.download(url, source);
 		}
 	}
 
-	/** Keeps in memory what `read` brings, unless another body is stored for `url` by then. */
-	async #remembering<T extends Media | undefined>(url: string, read: () => Promise<T>): Promise<T> {
-		const reading = {url, isOutdated: false};
-		this.#readings.add(reading);
+	async #readAll(url: string, version: Version): Promise<Media> {
 		try {
-			const media = await read();
-			if (media !== undefined && !reading.isOutdated) this.#memory?.set(url, {key: keyOf(url), media});
+			const {mimetype, filename} = await version.whole();
+			const data = Buffer.allocUnsafe(version.sizeBytes);
+			await version.read(data, 0);
+			const media = {data, mimetype, filename};
+			if (version.entry !== undefined) this.#remember(url, media, version.entry);
 			return media;
 		} finally {
-			this.#readings.delete(reading);
+			version.close();
 		}
 	}
 
-	#forget(url: string): void {
-		this.#memory?.delete(url);
-		for (const reading of this.#readings) if (reading.url === url) reading.isOutdated = true;
+	/** Unless another body is stored for `url` by now. */
+	#remember(url: string, media: Media, entry: Entry): void {
+		if (this.#memory === undefined || !isSame(entry, this.cache.entry(entry.key))) return;
+		this.#memory.set(url, {key: entry.key, media, entry});
+		if (this.#memory.has(url)) this.#urls.set(entry.key, url);
+	}
+
+	/** Forgets what is in memory unless it is of the entry that is there now. */
+	#recheck(key: Key, now: () => Entry | undefined): void {
+		const url = this.#urls.get(key);
+		const remembered = url === undefined ? undefined : this.#memory?.peek(url);
+		if (url !== undefined && remembered !== undefined && !isSame(remembered.entry, now())) this.#memory?.delete(url);
 	}
 }
 
-async function readAll(version: Version): Promise<Media> {
-	try {
-		const {mimetype, filename} = await version.whole();
-		const data = Buffer.allocUnsafe(version.sizeBytes);
-		await version.read(data, 0);
-		return {data, mimetype, filename};
-	} finally {
-		version.close();
-	}
+function isSame(entry: Entry, other: Entry | undefined): boolean {
+	return other !== undefined && sameFile(entry.data, other.data);
 }
 
 function isAboutStoring(error: unknown): boolean {

@@ -1,3 +1,4 @@
+import type {Reason} from '../store/limits.js';
 import type {Store} from '../store/store.js';
 
 /** What happened since the start. */
@@ -30,6 +31,8 @@ export interface CacheStats {
 	readonly used_bytes: number;
 	readonly max_bytes: number;
 	readonly evicted: number;
+	/** The same by what made them leave. */
+	readonly evicted_by: Readonly<Record<Reason, number>>;
 	readonly downloads: number;
 	readonly downloads_running: number;
 	readonly download_failures: number;
@@ -39,19 +42,21 @@ export interface CacheStats {
 export function snapshot(store: Store, counters: Counters, downloadsRunning: number): CacheStats {
 	const {entries, sizeBytes, allocatedBytes} = store.totals;
 	const {hits, misses} = counters;
+	const {evicted} = store;
 	return {
 		entries,
 		entries_in_memory: 0,
 		total_bytes: sizeBytes,
 		total_mb: megabytes(sizeBytes),
-		max_mb: megabytes(store.limitBytes),
+		max_mb: megabytes(store.limits.maxBytes),
 		hits,
 		misses,
 		hit_rate: hits + misses === 0 ? 0 : Number((hits / (hits + misses)).toFixed(3)),
 		allocated_bytes: allocatedBytes,
 		used_bytes: store.usedBytes,
-		max_bytes: store.limitBytes,
-		evicted: store.evicted,
+		max_bytes: store.limits.maxBytes,
+		evicted: Object.values(evicted).reduce((sum, count) => sum + count, 0),
+		evicted_by: evicted,
 		downloads: counters.downloads,
 		downloads_running: downloadsRunning,
 		download_failures: counters.failures,

@@ -7,7 +7,9 @@ import {decideType, SNIFF_BYTES} from '../media/sniff.js';
 import type {Transform} from '../media/transforms.js';
 import {modifiedAtMs, type Entry} from '../store/entry.js';
 import {isKey, keyOf, type Key} from '../store/key.js';
-import type {FreeSpace, Store} from '../store/store.js';
+import type {Limits} from '../store/limits.js';
+import type {Annotation, FreeSpace, Store} from '../store/store.js';
+import type {Verification, VerifyOptions} from '../store/verify.js';
 import {Fill} from './fill.js';
 import {Put} from './put.js';
 import type {Media, Source} from './source.js';
@@ -39,10 +41,10 @@ export interface Glimpse {
  */
 export class UrlCache {
 	readonly #store: Store;
-	/** The fills that a new reader may join. */
+	/** The last fill of each key that is not over. */
 	readonly #fills = new Map<Key, Fill>();
-	/** These, and those that were disowned and still have readers. */
-	readonly #running = new Set<Fill>();
+	/** These, and those that were disowned or given up and are not over yet. */
+	readonly #unfinished = new Set<Fill>();
 	readonly #limit: ReturnType<typeof createLimit>;
 	#isClosed = false;
 	readonly #counters: Counters = {hits: 0, misses: 0, downloads: 0, failures: 0, downloadedBytes: 0};
@@ -60,7 +62,8 @@ export class UrlCache {
 	/**
 	 * Opens a URL: the stored entry, or a download of it. Resolves when the size
 	 * is known: for a download with its first bytes, or with its last where
-	 * nothing else tells the length.
+	 * nothing else tells the length. What another process downloads is followed,
+	 * as if it were downloaded here.
 	 *
 	 * @param signal - ends this wait; a download goes on without it.
 	 * @throws CacheError with the reason why there is nothing to read.
@@ -68,12 +71,12 @@ export class UrlCache {
 	async open(url: string, signal?: AbortSignal, source: Source = this.options.source): Promise<Version> {
 		const key = keyOf(url);
 		for (;;) {
-			const stored = this.#fills.has(key) ? undefined : await this.openStored(key);
+			const stored = await this.openStored(key);
 			if (stored !== undefined) return stored;
-			const running = this.#fills.get(key);
-			this.#counters[running === undefined ? 'misses' : 'hits']++;
+			const running = this.#running(key);
+			if (running !== undefined) this.#counters.hits++;
 			const fill = running ?? this.#fill(url, key, source);
-			const version = await this.#follow(fill, signal);
+			const version = await this.#join(fill, signal);
 			if (fill.isWanted) return version;
 			// It was replaced or removed while we waited: what counts is what is there now.
 			version.close();
@@ -90,7 +93,7 @@ export class UrlCache {
 
 	/** Counts a lookup that was answered from memory, or that found nothing and will not download. */
 	note(lookup: 'hit' | 'miss', key: Key): void {
-		this.#counters[lookup === 'hit' ? 'hits' : 'misses']++;
+		this.#count(lookup);
 		if (lookup === 'hit') this.#store.touch(key);
 	}
 
@@ -109,14 +112,16 @@ export class UrlCache {
 	 * @param durable - they survive a power cut, at the price of an fsync.
 	 * @throws CacheError `too-large`, `no-space`
 	 */
-	async store(url: string, {data, mimetype, filename}: Media, {durable}: {durable: boolean}): Promise<void> {
+	async store(url: string, {data, mimetype, filename}: Media, {durable}: {durable: boolean}): Promise<Entry> {
 		const key = keyOf(url);
 		const draft = await this.#store.draft(key);
 		try {
 			draft.expect(data.byteLength);
 			await draft.write([data], 0);
 			this.#disown(key);
-			(await this.#store.commit(draft, {url, mimetype, filename}, {durable})).close();
+			const pin = await this.#store.commit(draft, {url, mimetype, filename}, {durable});
+			pin.close();
+			return pin.entry;
 		} finally {
 			await draft.discard();
 		}
@@ -124,7 +129,7 @@ export class UrlCache {
 
 	/** What a `stat` may say at once; undefined for what is neither stored nor being fetched. */
 	glimpse(key: Key): Glimpse | undefined {
-		const fill = this.#fills.get(key);
+		const fill = this.#running(key);
 		if (fill !== undefined) return {url: fill.url, sizeBytes: fill.sizeBytes ?? 0, modifiedAtMs: fill.modifiedAtMs};
 		const entry = this.#store.lookup(key);
 		return entry && {url: entry.sidecar.url, sizeBytes: entry.sizeBytes, modifiedAtMs: modifiedAtMs(entry)};
@@ -142,6 +147,11 @@ export class UrlCache {
 		return (await this.#store.remove(key)) || wasFilling;
 	}
 
+	/** What is stored under a key, without counting it as a lookup. */
+	entry(key: Key): Entry | undefined {
+		return this.#store.lookup(key);
+	}
+
 	entries(): Iterable<Entry> {
 		return this.#store.entries();
 	}
@@ -152,31 +162,53 @@ export class UrlCache {
 	}
 
 	stats(): CacheStats {
-		return snapshot(this.#store, this.#counters, this.#running.size);
+		const downloads = [...this.#unfinished].filter(fill => !fill.isFollowing);
+		return snapshot(this.#store, this.#counters, downloads.length);
 	}
 
 	freeSpace(): Promise<FreeSpace> {
 		return this.#store.freeSpace();
 	}
 
-	setLimit(limitBytes: number): Promise<void> {
-		return this.#store.setLimit(limitBytes);
+	/** Changes what the directory may hold, for all that have it open. */
+	setLimits(limits: Partial<Limits>): Promise<void> {
+		return this.#store.setLimits(limits);
 	}
 
-	/** Called with each entry that has gone or has been replaced, by whomever. */
-	set onGone(listener: (entry: Entry) => void) {
-		this.#store.onGone = listener;
+	/** Writes into the sidecar what a user says of an entry. Resolves with whether there is one. */
+	annotate(key: Key, annotation: Annotation): Promise<boolean> {
+		return this.#store.annotate(key, annotation);
+	}
+
+	/** Looks for damage, and makes it good if that is asked for. To be iterated once. */
+	verify(options: VerifyOptions = {}): Verification {
+		return this.#store.verify(options);
+	}
+
+	/** Called with each key whose files may have been changed, by whomever, and with what tells the entry there is now. */
+	set onChanged(listener: (key: Key, now: () => Entry | undefined) => void) {
+		this.#store.onChanged = listener;
 	}
 
 	/** Ends the downloads and starts no more, waits for what they leave to be cleared, and lets go of the directory. */
 	async close(): Promise<void> {
 		this.#isClosed = true;
-		await Promise.all([...this.#running].map(fill => fill.close(closed())));
+		await Promise.all([...this.#unfinished].map(fill => fill.close(closed())));
 		this.options.source.close?.();
 		await this.#store.close();
 	}
 
-	async #follow(fill: Fill, signal: AbortSignal | undefined): Promise<Version> {
+	/** The fill of a key that a new reader may join. */
+	#running(key: Key): Fill | undefined {
+		const fill = this.#fills.get(key);
+		return fill?.isOpen === true ? fill : undefined;
+	}
+
+	#count(lookup: 'hit' | 'miss'): void {
+		this.#counters[lookup === 'hit' ? 'hits' : 'misses']++;
+	}
+
+	async #join(fill: Fill, signal: AbortSignal | undefined): Promise<Version> {
 		fill.join();
 		try {
 			await fill.opened(signal);
@@ -191,10 +223,12 @@ export class UrlCache {
 		// An open may have been on its way here when the cache was closed.
 		if (this.#isClosed) throw closed();
 		const {transforms, log, clock} = this.options;
-		const context = {store: this.#store, source, transforms, log, limit: this.#limit, nowMs: clock.now()};
-		const fill = new Fill(url, key, context);
+		const fill = new Fill(url, key, {
+			...{store: this.#store, source, transforms, log, limit: this.#limit, nowMs: clock.now()},
+			onDecided: lookup => this.#count(lookup),
+		});
 		this.#fills.set(key, fill);
-		this.#running.add(fill);
+		this.#unfinished.add(fill);
 		void this.#settle(fill);
 		return fill;
 	}
@@ -202,13 +236,13 @@ export class UrlCache {
 	async #settle(fill: Fill): Promise<void> {
 		try {
 			await fill.finished;
-			this.#counters.downloads++;
+			if (fill.isDownload) this.#counters.downloads++;
 		} catch (error) {
-			this.#counters.failures++;
+			if (!fill.isFollowing) this.#counters.failures++;
 			this.options.log.debug('a download ended without an entry', {url: redact(fill.url), reason: messageOf(error)});
 		} finally {
-			this.#counters.downloadedBytes += fill.arrivedBytes;
-			this.#running.delete(fill);
+			this.#counters.downloadedBytes += fill.downloadedBytes;
+			this.#unfinished.delete(fill);
 			if (this.#fills.get(fill.key) === fill) this.#fills.delete(fill.key);
 		}
 	}

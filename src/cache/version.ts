@@ -1,4 +1,4 @@
-import {modifiedAtMs} from '../store/entry.js';
+import {modifiedAtMs, type Entry} from '../store/entry.js';
 import type {Pin} from '../store/pin.js';
 import type {Fill} from './fill.js';
 
@@ -19,6 +19,8 @@ export interface Version {
 	 * @throws CacheError with the reason why a download stopped, or `corrupt-entry`.
 	 */
 	read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number>;
+	/** The entry whose bytes these are; undefined while, or because, they are not stored. */
+	readonly entry: Entry | undefined;
 	/** Bytes there so far, for who shows progress. */
 	readonly arrivedBytes: number;
 	/** Waits until all is there, and tells what it is. */
@@ -41,6 +43,10 @@ export class StoredVersion implements Version {
 		this.key = pin.entry.key;
 		this.sizeBytes = pin.entry.sizeBytes;
 		this.modifiedAtMs = modifiedAtMs(pin.entry);
+	}
+
+	get entry(): Entry {
+		return this.pin.entry;
 	}
 
 	get arrivedBytes(): number {
@@ -76,6 +82,10 @@ export class FillingVersion implements Version {
 
 	get modifiedAtMs(): number {
 		return this.fill.modifiedAtMs;
+	}
+
+	get entry(): Entry | undefined {
+		return this.fill.entry;
 	}
 
 	/** A transform may make it less than what has come. */

@@ -7,7 +7,7 @@ import {defaultOf, flagsOf, OPTIONS, variableOf, type OptionName} from '../confi
 import {UsageError} from '../config/usage-error.js';
 import type {Surroundings} from '../config/xdg.js';
 import {MountError} from '../daemon/mount-error.js';
-import {openCacheWith} from '../library/settings.js';
+import {LIMIT_OPTIONS, limitsOf, openCacheWith} from '../library/settings.js';
 import type {UrlCache} from '../library/open.js';
 
 export {Command, UsageError};
@@ -38,8 +38,9 @@ export function requestOf(command: Command, surroundings: Surroundings): ConfigR
 }
 
 /**
- * Runs `work` with the cache that the settings name, and closes it. The budget
- * belongs to who mounts the directory: a command that is not told one keeps to none.
+ * Runs `work` with the cache that the settings name, and closes it. The limits
+ * belong to the directory: a command keeps to them, and says some only where it
+ * is told to by a flag.
  */
 export async function withCache<T>(
 	command: Command,
@@ -48,9 +49,9 @@ export async function withCache<T>(
 ): Promise<T> {
 	const config = loadConfig(requestOf(command, surroundings));
 	const {settings, origins} = config;
-	const maxSize = origins['max-size'] === 'default' ? Infinity : settings.maxSize;
-	const log = commandLog(config);
-	const cache = openCacheWith({...settings, maxSize}, {log, searchPath: surroundings.env['PATH'] ?? ''});
+	const said = LIMIT_OPTIONS.filter(name => origins[name] === 'flag');
+	const limits = limitsOf(settings, said);
+	const cache = openCacheWith(settings, {limits, log: commandLog(config), searchPath: surroundings.env['PATH'] ?? ''});
 	try {
 		return await work(cache, config);
 	} finally {

@@ -31,12 +31,14 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export const DURATION: Kind<number> = {
 	expects: 'a duration with its unit, from 1ms to 24d, such as 500ms, 30s or 5m',
 	argument: 'duration',
-	schema: () =>
-		z
-			.string()
-			.regex(/[a-z]\s*$/i)
-			.transform(attempt(parseDuration))
-			.pipe(z.number().min(1).max(LONGEST_TIMER_MS)),
+	schema: () => durationWithUnit().pipe(z.number().min(1).max(LONGEST_TIMER_MS)),
+};
+
+/** A time in milliseconds that something may last; no timer has to hold it, so it may be years. */
+export const AGE: Kind<number> = {
+	expects: 'a duration with its unit, such as 12h, 90d or 1y',
+	argument: 'duration',
+	schema: () => durationWithUnit().pipe(z.number().min(1)),
 };
 
 export const BOOLEAN: Kind<boolean> = {
@@ -85,6 +87,23 @@ export function count(atLeast: 0 | 1): Kind<number> {
 
 export function choice<const T extends string>(words: readonly T[]): Kind<T> {
 	return {expects: `one of ${words.join(', ')}`, argument: words.join('|'), schema: () => z.enum(words)};
+}
+
+/** A limit that the word `none` lifts: it is then Infinity. */
+export function orNone(limit: Kind<number>): Kind<number> {
+	const none = z.literal('none').transform(() => Infinity);
+	return {
+		expects: `${limit.expects}, or none`,
+		argument: `${limit.argument}|none`,
+		schema: place => z.union([none, limit.schema(place)]),
+	};
+}
+
+function durationWithUnit() {
+	return z
+		.string()
+		.regex(/[a-z]\s*$/i)
+		.transform(attempt(parseDuration));
 }
 
 function absolute(text: string, {directory, home}: Place): string {

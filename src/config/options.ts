@@ -4,8 +4,11 @@
  * field of `Settings` (`maxSize`).
  */
 import {LOG_FORMATS, LOG_LEVELS} from '../base/log.js';
-import {BOOLEAN, choice, count, DURATION, HEADER, PATH, PROGRAM, SIZE, type Kind} from './kinds.js';
+import {AGE, BOOLEAN, choice, count, DURATION, HEADER, orNone, PATH, PROGRAM, SIZE, type Kind} from './kinds.js';
 import {xdgDirectory, type Surroundings} from './xdg.js';
+
+/** The policies by the names that the store has for them; this layer may not ask it. */
+export const POLICY_NAMES = ['least-recently-used', 'least-frequently-used', 'least-recently-stored', 'none'] as const;
 
 export interface Option<T> {
 	readonly help: string;
@@ -23,7 +26,21 @@ export const OPTIONS = {
 		default: surroundings => xdgDirectory('XDG_CACHE_HOME', surroundings),
 		live: false,
 	}),
-	'max-size': option({help: 'disk space to use at most', kind: SIZE, default: '10GB', live: true}),
+	'max-size': option({help: 'disk space to use at most', kind: orNone(SIZE), default: '10GB', live: true}),
+	'max-entries': option({help: 'files to keep at most', kind: orNone(count(1)), default: 'none', live: true}),
+	'max-age': option({
+		help: 'time after which a file leaves, from when it was stored',
+		kind: orNone(AGE),
+		default: 'none',
+		live: true,
+	}),
+	'min-free': option({help: 'disk space to leave free for others', kind: SIZE, default: '0', live: true}),
+	'policy': option({
+		help: 'which file leaves first when there is no room; none refuses new files instead',
+		kind: choice(POLICY_NAMES),
+		default: 'least-recently-used',
+		live: true,
+	}),
 	'log-level': option({help: 'least severity that is logged', kind: choice(LOG_LEVELS), default: 'info', live: true}),
 	'log-format': option({
 		help: 'how log lines are written; auto is readable on a terminal, with priorities under systemd, else JSON',
@@ -75,7 +92,7 @@ type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}`
 	: S;
 type Value<O> = O extends Option<infer T> ? T : never;
 
-/** Every setting with its value; sizes are in bytes, durations in milliseconds. */
+/** Every setting with its value; sizes are in bytes, durations in milliseconds, and a limit of `none` is Infinity. */
 export type Settings = {readonly [Name in OptionName as CamelCase<Name>]: Value<(typeof OPTIONS)[Name]>};
 
 /** `'max-size'` -> `'maxSize'`. */

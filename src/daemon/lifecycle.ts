@@ -4,6 +4,7 @@ import {createLog, type AdjustableLog} from '../base/log.js';
 import {formatSize} from '../base/units.js';
 import {loadConfig, type Config, type ConfigRequest} from '../config/load.js';
 import {changedOptions, OPTIONS} from '../config/options.js';
+import {limitsOf} from '../library/settings.js';
 import {thisHost, type Host} from './host.js';
 import {mountDrive, type MountedDrive} from './mount.js';
 import {isLarder, mountAt} from './mount-table.js';
@@ -85,7 +86,7 @@ async function reload(cache: MountedDrive['cache'], {config, request, log}: Serv
 
 	const changed = changedOptions(config.settings, next.settings);
 	log.level = next.settings.logLevel;
-	await cache.setLimit(next.settings.maxSize);
+	await cache.setLimits(limitsOf(next.settings));
 	log.info('configuration read again', {
 		maxSize: formatSize(next.settings.maxSize),
 		logLevel: next.settings.logLevel,

@@ -7,7 +7,7 @@ import type {Log} from '../base/log.js';
 import type {UrlCache} from '../cache/url-cache.js';
 import type {Settings} from '../config/options.js';
 import {Drive} from '../fs/drive.js';
-import {openCacheWith} from '../library/settings.js';
+import {limitsOf, openCacheWith} from '../library/settings.js';
 import {Dispatcher} from '../transport/dispatch.js';
 import {FuseNative} from '../transport/fuse-native.js';
 import type {Transport} from '../transport/transport.js';
@@ -34,7 +34,7 @@ export async function mountDrive(
 ): Promise<MountedDrive> {
 	await assertApart(settings.cacheDir, mountpoint);
 	const {log} = context;
-	const cache = openCacheWith(settings, context);
+	const cache = openCacheWith(settings, {...context, limits: limitsOf(settings)});
 	const {readOnly: isReadOnly, allowOther, openTimeout: openMs, readTimeout: readMs} = settings;
 	const drive = new Drive(cache, {isReadOnly, isShared: allowOther, clock: SYSTEM_CLOCK});
 	const deadlines = {openMs, readMs, otherMs: LOCAL_DEADLINE_MS};

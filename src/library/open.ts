@@ -5,17 +5,23 @@ import {NO_LOG, type Log} from '../base/log.js';
 import {isKey, keyOf, UrlCache} from '../cache/url-cache.js';
 import {DEFAULT_HTTP_OPTIONS, HttpClient, type HttpOptions} from '../http/client.js';
 import {createTransforms} from '../media/transforms.js';
-import {MemoryCatalogue} from '../store/memory-catalogue.js';
+import type {Limits} from '../store/limits.js';
 import {Store} from '../store/store.js';
 
 export {isKey, keyOf, type UrlCache};
+export type {Limits} from '../store/limits.js';
 export type {Version} from '../cache/version.js';
 
 export interface CacheOptions {
 	/** Made if it is missing. */
 	readonly directory: string;
-	/** What the entries may take on the disk. */
-	readonly maxSizeBytes: number;
+	/**
+	 * What the directory may hold, said for all that have it open: an error while
+	 * another process has said otherwise. What is left out is kept to as others say.
+	 */
+	readonly limits?: Partial<Limits>;
+	/** What is kept to where nobody has ever said anything. */
+	readonly defaults?: Partial<Limits>;
 	/** GIFs are stored as MP4. */
 	readonly reencodeGif?: boolean;
 	/** The ffmpeg to use; else ffmpeg-static's, else one in `searchPath`. */
@@ -33,7 +39,8 @@ const TRANSFORM_TIMEOUT_MS = 60_000;
 export function openCache(options: CacheOptions): UrlCache {
 	const {clock = SYSTEM_CLOCK, log = NO_LOG, maxDownloads = 16} = options;
 	const directory = path.resolve(options.directory);
-	const store = new Store({directory, limitBytes: options.maxSizeBytes, clock, log}, new MemoryCatalogue());
+	const {limits = {}, defaults = {}} = options;
+	const store = new Store({directory, limits, defaults, clock, log});
 	const http = new HttpClient({...DEFAULT_HTTP_OPTIONS, ...options.http}, log);
 	const transforms = createTransforms({
 		reencodeGif: options.reencodeGif ?? true,

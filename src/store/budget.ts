@@ -1,11 +1,26 @@
 import {CacheError} from '../base/errors.js';
 import {formatSize} from '../base/units.js';
-import type {Catalogue} from './catalogue.js';
+import type {Limits, Reason} from './limits.js';
+
+/** What a budget is kept by. */
+export interface BudgetContext {
+	limits(): Limits;
+	/** What the entries come to, and what other processes hold beside them. */
+	usage(): {readonly entries: number; readonly allocatedBytes: number; readonly heldByOthers: number};
+	/** What is free on the disk. */
+	diskFreeBytes(): number;
+	/** Evicts the entry that should leave first; false when none can leave. */
+	evictNext(reason: Reason): Promise<boolean>;
+	/** Hears what is held. */
+	onHeld(bytes: number): void;
+}
 
 /**
- * The bytes a store may keep, counted as they are allocated on the disk: the
- * entries, and what is held beside them (drafts, and files that are unlinked
- * but still open).
+ * What a store may keep, counted as it is allocated on the disk: the entries,
+ * and what is held beside them (drafts, and files that are unlinked but still
+ * open), by this process and by the others that share the directory. Another
+ * process's takings are heard of a moment later: for so long both may have
+ * taken the same room, and the next one who looks evicts what is too much.
  *
  * Invariant: `heldBytes` is the sum of what was taken and not yet given back.
  */
@@ -18,18 +33,15 @@ export class Budget {
 	 */
 	#turn: Promise<void> = Promise.resolve();
 
-	/**
-	 * @param evictNext - evicts the entry that should leave first; false when
-	 *   none can leave.
-	 */
-	constructor(
-		public limitBytes: number,
-		private readonly catalogue: Catalogue,
-		private readonly evictNext: () => Promise<boolean>,
-	) {}
+	constructor(private readonly context: BudgetContext) {}
+
+	get limitBytes(): number {
+		return this.context.limits().maxBytes;
+	}
 
 	get usedBytes(): number {
-		return this.catalogue.totals.allocatedBytes + this.#heldBytes;
+		const {allocatedBytes, heldByOthers} = this.context.usage();
+		return allocatedBytes + heldByOthers + this.#heldBytes;
 	}
 
 	get heldBytes(): number {
@@ -39,10 +51,11 @@ export class Budget {
 	/** Counts bytes that are on the disk in any case, without asking for room. */
 	hold(bytes: number): void {
 		this.#heldBytes += bytes;
+		this.context.onHeld(this.#heldBytes);
 	}
 
 	giveBack(bytes: number): void {
-		this.#heldBytes -= bytes;
+		this.hold(-bytes);
 	}
 
 	/**
@@ -53,32 +66,30 @@ export class Budget {
 	async take(bytes: number): Promise<void> {
 		if (this.takeFree(bytes)) return;
 		await this.#inTurn(async () => {
-			await this.#evictDownTo(() => this.limitBytes - bytes);
-			if (this.usedBytes + bytes > this.limitBytes) {
-				throw new CacheError('no-space', `the budget of ${formatSize(this.limitBytes)} is taken by what is in use`);
-			}
-
+			await this.#evictWhile(() => this.#roomLacking(bytes));
+			const lacking = this.#roomLacking(bytes);
+			if (lacking !== undefined) throw new CacheError('no-space', this.#explain(lacking));
 			this.hold(bytes);
 		});
 	}
 
 	/** Takes `bytes` more of what is free, evicting nothing; false where that is not enough. */
 	takeFree(bytes: number): boolean {
-		if (this.usedBytes + bytes > this.limitBytes) return false;
+		if (this.#roomLacking(bytes) !== undefined) return false;
 		this.hold(bytes);
 		return true;
 	}
 
-	/** Evicts until the limit is kept, or nothing more can leave. */
+	/** Evicts until the limits are kept, or nothing more can leave. */
 	async keep(): Promise<void> {
-		if (this.usedBytes <= this.limitBytes) return;
-		await this.#inTurn(() => this.#evictDownTo(() => this.limitBytes));
+		if (this.#exceeded() === undefined) return;
+		await this.#inTurn(() => this.#evictWhile(() => this.#exceeded()));
 	}
 
-	/** Evicts until `bytes` fewer are used, or nothing more can leave. */
+	/** Evicts until `bytes` fewer are used, or nothing more can leave: the disk has no more. */
 	freeUp(bytes: number): Promise<void> {
 		const target = this.usedBytes - bytes;
-		return this.#inTurn(() => this.#evictDownTo(() => target));
+		return this.#inTurn(() => this.#evictWhile(() => (this.usedBytes > target ? 'min-free' : undefined)));
 	}
 
 	/** Evicts nothing more, and waits for the eviction under way. */
@@ -87,8 +98,29 @@ export class Budget {
 		return this.#turn;
 	}
 
-	async #evictDownTo(target: () => number): Promise<void> {
-		while (!this.#isClosed && this.usedBytes > target() && (await this.evictNext()));
+	/** Which limit stands against `bytes` more. */
+	#roomLacking(bytes: number): Reason | undefined {
+		const {maxBytes, minFreeBytes} = this.context.limits();
+		if (this.usedBytes + bytes > maxBytes) return 'max-size';
+		const isShort = minFreeBytes > 0 && this.context.diskFreeBytes() - bytes < minFreeBytes;
+		return isShort ? 'min-free' : undefined;
+	}
+
+	#exceeded(): Reason | undefined {
+		const {entries} = this.context.usage();
+		return entries > this.context.limits().maxEntries ? 'max-entries' : this.#roomLacking(0);
+	}
+
+	#explain(reason: Reason): string {
+		const {maxBytes, minFreeBytes} = this.context.limits();
+		if (reason === 'max-size') return `the budget of ${formatSize(maxBytes)} is taken by what is in use`;
+		return `${formatSize(minFreeBytes)} of the disk must be left to others`;
+	}
+
+	async #evictWhile(reason: () => Reason | undefined): Promise<void> {
+		for (let why = reason(); why !== undefined && !this.#isClosed; why = reason()) {
+			if (!(await this.context.evictNext(why))) return;
+		}
 	}
 
 	#inTurn(work: () => Promise<void>): Promise<void> {

@@ -1,30 +1,421 @@
+import {hasCode, messageOf} from '../base/errors.js';
+import type {Log} from '../base/log.js';
+import {isAlive} from '../base/process-identity.js';
+import {isBusy} from '../sqlite/retry.js';
+import {catalogueInode, isUseless, openCatalogue} from './catalogue-file.js';
+import {
+	CatalogueReader,
+	type FillRow,
+	type Placed,
+	type ProcessRow,
+	type Totals,
+	type Usage,
+	type WrittenBatch,
+} from './catalogue-reader.js';
+import {toRow} from './catalogue-row.js';
+import type {ServerEvent} from './catalogue-server.js';
+import {CatalogueThread} from './catalogue-thread.js';
+import {parseIdentity, type Claim, type Scanned} from './catalogue-writer.js';
 import type {Entry} from './entry.js';
 import type {Key} from './key.js';
+import type {Layout} from './layout.js';
+import {renderLimits, type Limits} from './limits.js';
+import {Pending} from './pending.js';
+import {POLICIES, type PolicyName, type Use} from './policies.js';
 
-/** What the entries of a catalogue come to. */
-export interface Totals {
-	readonly entries: number;
-	readonly sizeBytes: number;
-	readonly allocatedBytes: number;
-}
+export type {Totals, Usage};
+
+/** A change is written so soon, together with what else has changed by then. */
+const WRITE_AFTER_MS = 20;
+/** An access is; what a killed process takes with it is as much. */
+const TOUCH_AFTER_MS = 1000;
+/** After a failure. */
+const RETRY_AFTER_MS = 1000;
+/** Changes that are not waited with any longer. */
+const FULL = 500;
+/** What another process has said of the limits is heard so soon. */
+const LIMITS_AGE_MS = 500;
+/** Who closes does not wait longer for another process that writes: the directory can be read again. */
+const CLOSE_PATIENCE_MS = 3000;
+/** What is written may turn out to be otherwise by now, and be written again. */
+const MAX_ROUNDS = 3;
+
+const NOTHING: Usage = {entries: 0, sizeBytes: 0, allocatedBytes: 0, pinnedBytes: 0, heldByOthers: 0, batch: 0};
 
 /**
  * An index over the sidecars: what is there, what it comes to, and what leaves
  * first. The sidecars are the truth; a catalogue that is lost is read from them
- * again. Every call is O(1) in the number of entries, but for the iterations.
+ * again. All that have the directory open share it.
+ *
+ * Every call is at once and O(1) in the number of entries, but for the
+ * iterations: reads go to SQLite and never wait for a lock; what is noted is
+ * seen from then on here, and written soon by a thread of its own.
  */
-export interface Catalogue {
-	readonly totals: Totals;
-	get(key: Key): Entry | undefined;
-	/** Inserts as the most recently used, or replaces in its place. */
-	set(entry: Entry): void;
-	delete(key: Key): void;
+export class Catalogue {
+	readonly #layout: Layout;
+	readonly #log: Log;
+	readonly #thread: CatalogueThread;
+	#reader: CatalogueReader;
+	/** Which file the reader has open. */
+	#inode: bigint | undefined;
+	/** The row of this process, once it has one. */
+	#process = 0;
+	/** Noted, and not on its way yet. */
+	#queued = new Pending();
+	/** On its way. */
+	#flying: Pending | undefined;
+	#timer: NodeJS.Timeout | undefined;
+	#timerEndsAt = Infinity;
+	#writing: Promise<void> | undefined;
+	#heldBytes = 0;
+	/** The number of the batch that was sent last. */
+	#batch = 0;
+	#usage = NOTHING;
+	#limits: {readonly said: Partial<Limits>; readonly at: number} = {said: {}, at: -Infinity};
+	#saying: Promise<void> = Promise.resolve();
+	#isRenewing = false;
+	#hasFailed = false;
+	#isClosed = false;
+
+	/**
+	 * Opens the catalogue of a directory, and makes it where there is none.
+	 *
+	 * @throws the system's error where that cannot be.
+	 */
+	constructor(layout: Layout, log: Log) {
+		this.#layout = layout;
+		this.#log = log;
+		const {reader, wasLost} = this.#openReader();
+		this.#reader = reader;
+		if (wasLost !== undefined) this.#sayLost(wasLost);
+		this.#thread = new CatalogueThread(layout, event => this.#hear(event));
+	}
+
+	/** Called with keys whose sidecars should be written, as their accesses are so much later. */
+	onLate: (keys: readonly Key[]) => void = () => undefined;
+	/** Called with keys whose files were found to be others than was noted. */
+	onOtherwise: (keys: readonly Key[]) => void = () => undefined;
+	/** Called with what a scan brings. */
+	onFound: (found: Scanned) => void = () => undefined;
+	/** Called when the catalogue was lost: the directory must be read. */
+	onLost: () => void = () => undefined;
+
+	get totals(): Totals {
+		const {entries, sizeBytes, allocatedBytes} = this.usage;
+		return {entries, sizeBytes, allocatedBytes};
+	}
+
+	get usage(): Usage {
+		this.#usage = this.#ask(reader => reader.usage(this.#process)) ?? this.#usage;
+		return this.#lackedBy(this.#usage).reduce((sums, pending) => pending.addedTo(sums), this.#usage);
+	}
+
+	get(key: Key): Entry | undefined {
+		for (const pending of this.#pending()) {
+			if (pending.changes.has(key)) return pending.changes.get(key);
+		}
+
+		return this.#ask(reader => reader.entry(key));
+	}
+
+	/** How an entry has been used; undefined for what is not there. */
+	use(key: Key): Use | undefined {
+		const entry = this.get(key);
+		if (entry === undefined) return undefined;
+		const written = this.#ask(reader => reader.use(key, this.#process));
+		let {accessed_at = 0, accesses = 0} = written ?? {};
+		for (const {forgotten, touches} of this.#lackedBy(written)) {
+			if (forgotten.has(key)) [accessed_at, accesses] = [0, 0];
+			const {atMs, times} = touches.get(key) ?? {atMs: 0, times: 0};
+			[accessed_at, accesses] = [Math.max(accessed_at, atMs), accesses + times];
+		}
+
+		return {stored_at: entry.storedAtMs, accessed_at: Math.max(accessed_at, entry.sidecar.ts * 1000), accesses};
+	}
+
+	/** Notes an entry that is new or another one. */
+	set(entry: Entry): void {
+		this.#queued.note(entry.key, this.get(entry.key), entry);
+		this.#write(WRITE_AFTER_MS);
+	}
+
+	delete(key: Key): void {
+		this.#queued.note(key, this.get(key), undefined);
+		this.#write(WRITE_AFTER_MS);
+	}
+
 	/** Notes an access. */
-	touch(key: Key, nowMs: number): void;
-	/** Last access in epoch milliseconds; 0 for what is not there. */
-	accessedAtMs(key: Key): number;
-	/** Takes in what a scan found; what is there already stays as it is. Order comes from each sidecar's `ts`. */
-	adopt(entries: readonly Entry[]): void;
-	/** Each entry, that which should leave first at the front. Entries may be deleted or touched meanwhile. */
-	inOrderOfLeaving(): Iterable<Entry>;
+	touch(key: Key, nowMs: number): void {
+		this.#queued.touch(key, nowMs);
+		this.#write(TOUCH_AFTER_MS);
+	}
+
+	/** Tells the other processes what this one holds on the disk beside the entries. */
+	hold(bytes: number): void {
+		this.#heldBytes = bytes;
+		this.#queued.isHeldNew = true;
+		this.#write(WRITE_AFTER_MS);
+	}
+
+	/** Each entry, in no order that matters. Entries may come and go meanwhile. */
+	*entries(): Generator<Entry> {
+		const pending = this.#pending();
+		for (const entry of this.#each(reader => reader.entries())) {
+			if (!pending.some(({changes}) => changes.has(entry.key))) yield entry;
+		}
+
+		const seen = new Set<Key>();
+		for (const {changes} of pending) {
+			for (const [key, entry] of changes) {
+				if (entry !== undefined && !seen.has(key)) yield entry;
+				seen.add(key);
+			}
+		}
+	}
+
+	/** The entries that may leave, that which should leave first at the front. Entries may come and go meanwhile. */
+	*leaving(policy: PolicyName): Generator<Placed> {
+		const order = POLICIES[policy]?.order;
+		if (order === undefined) return;
+		const compare = (a: Use, b: Use) => order.reduce((sign, column) => sign || a[column] - b[column], 0);
+		const recent = this.#recent().sort((a, b) => compare(a.use, b.use));
+		const isRecent = new Set(recent.map(({entry}) => entry.key));
+		for (const {changes} of this.#pending()) for (const key of changes.keys()) isRecent.add(key);
+
+		for (const placed of this.#each(reader => reader.leaving(policy))) {
+			if (isRecent.has(placed.entry.key)) continue;
+			while (recent[0] !== undefined && compare(recent[0].use, placed.use) < 0) yield recent.shift() as Placed;
+			yield placed;
+		}
+
+		yield* recent;
+	}
+
+	/** What has been said of the limits, by whomever. */
+	limits(): Partial<Limits> {
+		if (performance.now() - this.#limits.at > LIMITS_AGE_MS) {
+			const said = this.#ask(reader => reader.limits()) ?? this.#limits.said;
+			this.#limits = {said, at: performance.now()};
+		}
+
+		return this.#limits.said;
+	}
+
+	/** Says what the directory may hold: to all that have it open, and that open it later. */
+	async setLimits(limits: Partial<Limits>): Promise<void> {
+		// Nothing else is heard until it is written.
+		this.#limits = {said: {...this.limits(), ...limits}, at: Infinity};
+		const saying = this.#thread.call('setLimits', renderLimits(limits)).catch((error: unknown) => {
+			this.#log.warn('the limits could not be written into the catalogue', {reason: messageOf(error)});
+		});
+		this.#saying = saying;
+		await saying;
+		if (this.#saying === saying) this.#limits = {...this.#limits, at: -Infinity};
+	}
+
+	/** The other processes that have the directory open. */
+	others(): ProcessRow[] {
+		const processes = this.#ask(reader => reader.processes()) ?? [];
+		return processes.filter(({id, identity}) => id !== this.#process && isAlive(parseIdentity(identity)));
+	}
+
+	/** Makes this process one of those that the others see. */
+	async register(): Promise<void> {
+		this.#process = await this.#thread.call('open');
+	}
+
+	/** Compares the catalogue with the directory; `onFound` tells what that brings. */
+	scan(isWatching: boolean): Promise<void> {
+		return this.#thread.call('scan', isWatching);
+	}
+
+	/** Makes it anew and empty, unless that has been done since it was opened here. */
+	renew(reason: string): Promise<void> {
+		return this.#thread.call('renew', this.#inode, reason);
+	}
+
+	/** Makes the sums those of the rows. */
+	recount(): Promise<void> {
+		return this.#thread.call('recount');
+	}
+
+	/** Asks to be the one process that fetches a key. */
+	claim(key: Key): Promise<Claim> {
+		return this.#thread.call('claim', key);
+	}
+
+	/** Tells the followers of a fill how it stands, or of several that they go on. */
+	async tell(keys: readonly Key[], progress?: string): Promise<void> {
+		await this.#thread.call('tell', keys, progress).catch(() => undefined);
+	}
+
+	async release(key: Key): Promise<void> {
+		await this.#thread.call('release', key).catch(() => undefined);
+	}
+
+	/** The fill of a key that some process has said to be at. */
+	fill(key: Key): FillRow | undefined {
+		return this.#ask(reader => reader.fill(key));
+	}
+
+	/** Keys of the entries whose data was written within a time, epoch milliseconds. */
+	writtenBetween(afterMs: number, beforeMs: number): Promise<Key[]> {
+		return this.#thread.call('writtenBetween', afterMs, beforeMs);
+	}
+
+	/** Resolves once all that was noted by now is written, or cannot be for the moment. */
+	async flush(): Promise<void> {
+		await this.#saying;
+		await this.#writing;
+		for (let round = 0; round < MAX_ROUNDS && !this.#queued.isEmpty; round++) await this.#writeNow();
+	}
+
+	/** Writes what was noted, unless another process stands in the way for longer. */
+	async close(): Promise<void> {
+		this.#isClosed = true;
+		clearTimeout(this.#timer);
+		const late = new Promise<void>(resolve => setTimeout(resolve, CLOSE_PATIENCE_MS).unref());
+		await Promise.race([this.flush(), late]);
+		this.#reader.database.close();
+		await this.#thread.close(this.#queued.isEmpty && this.#flying === undefined ? CLOSE_PATIENCE_MS : 0);
+	}
+
+	/** What is not written yet, the newest first. */
+	#pending(): Pending[] {
+		return this.#flying === undefined ? [this.#queued] : [this.#queued, this.#flying];
+	}
+
+	/** The unpinned entries that have been changed or accessed and that SQLite does not have so yet. */
+	#recent(): Placed[] {
+		const keys = new Set(this.#pending().flatMap(({changes, touches}) => [...changes.keys(), ...touches.keys()]));
+		return [...keys].flatMap(key => {
+			const entry = this.get(key);
+			const use = this.use(key);
+			return entry === undefined || use === undefined || entry.sidecar.pinned ? [] : {entry, use};
+		});
+	}
+
+	/** What an answer of SQLite does not have in it yet, the oldest first: what is on its way may be written already. */
+	#lackedBy(answer: WrittenBatch | undefined): Pending[] {
+		const isWritten = answer?.batch === this.#batch;
+		return this.#flying === undefined || isWritten ? [this.#queued] : [this.#flying, this.#queued];
+	}
+
+	#write(afterMs: number): void {
+		const now = performance.now();
+		const endsAt = this.#queued.size > FULL ? now : now + afterMs;
+		if (this.#isClosed || this.#writing !== undefined || endsAt >= this.#timerEndsAt) return;
+		clearTimeout(this.#timer);
+		this.#timerEndsAt = endsAt;
+		this.#timer = setTimeout(() => void this.#writeNow(), endsAt - now).unref();
+	}
+
+	get #pauseMs(): number {
+		if (this.#hasFailed) return RETRY_AFTER_MS;
+		return this.#queued.isUrgent ? WRITE_AFTER_MS : TOUCH_AFTER_MS;
+	}
+
+	#writeNow(): Promise<void> {
+		clearTimeout(this.#timer);
+		this.#timerEndsAt = Infinity;
+		this.#writing ??= this.#send().finally(() => {
+			this.#writing = undefined;
+			if (!this.#queued.isEmpty) this.#write(this.#pauseMs);
+		});
+		return this.#writing;
+	}
+
+	async #send(): Promise<void> {
+		const flying = this.#queued;
+		this.#flying = flying;
+		this.#queued = new Pending();
+		this.#batch++;
+		try {
+			if (this.#process === 0) await this.register();
+			const {otherwise, late} = await this.#thread.call('apply', {
+				forgotten: [...flying.forgotten],
+				changes: [...flying.changes].map(([key, entry]) => [key, entry === undefined ? null : toRow(entry)] as const),
+				touches: [...flying.touches].map(([key, {atMs, times}]) => [key, atMs, times] as const),
+				heldBytes: this.#heldBytes,
+				number: this.#batch,
+			});
+			this.#flying = undefined;
+			this.#hasFailed = false;
+			if (late.length > 0) this.onLate(late);
+			if (otherwise.length > 0) this.onOtherwise(otherwise);
+		} catch (error) {
+			// The thread may have died after it was written.
+			const isWritten = this.#ask(reader => reader.usage(this.#process))?.batch === this.#batch;
+			if (!isWritten) this.#queued.putBefore(flying);
+			this.#flying = undefined;
+			if (isWritten) {
+				this.onOtherwise([...flying.changes.keys()]);
+				return;
+			}
+
+			if (!this.#hasFailed) this.#log.warn('the catalogue cannot be written for now', {reason: messageOf(error)});
+			this.#hasFailed = true;
+		}
+	}
+
+	#hear(event: ServerEvent): void {
+		if (this.#isClosed) return;
+		if (event.kind === 'scanned') {
+			this.onFound(event.part);
+			return;
+		}
+
+		this.#sayLost(event.reason);
+		this.#process = event.process;
+		this.#isRenewing = false;
+		const old = this.#reader;
+		this.#reader = this.#openReader().reader;
+		old.database.close();
+		this.onLost();
+	}
+
+	#sayLost(reason: string): void {
+		this.#log.warn('the catalogue was lost and is made anew from the directory; access counts begin again', {reason});
+	}
+
+	#openReader(): {reader: CatalogueReader; wasLost: string | undefined} {
+		const {database, wasLost} = openCatalogue(this.#layout, {isReading: true});
+		this.#inode = catalogueInode(this.#layout.catalogue);
+		return {reader: new CatalogueReader(database), wasLost};
+	}
+
+	/** Undefined where SQLite has no answer now: who asks has the directory to look at. */
+	#ask<T>(question: (reader: CatalogueReader) => T): T | undefined {
+		try {
+			return question(this.#reader);
+		} catch (error) {
+			this.#excuse(error);
+			return undefined;
+		}
+	}
+
+	*#each<T>(question: (reader: CatalogueReader) => Iterable<T>): Generator<T> {
+		const reader = this.#reader;
+		try {
+			for (const item of question(reader)) {
+				yield item;
+				// Another catalogue may be there by now, and this one closed.
+				if (this.#reader !== reader || this.#isClosed) return;
+			}
+		} catch (error) {
+			this.#excuse(error);
+		}
+	}
+
+	/** @throws what is neither a lock nor damage. */
+	#excuse(error: unknown): void {
+		if (isBusy(error) || this.#isClosed) return;
+		if (!isUseless(error) && !hasCode(error, 'corrupt-entry')) throw error;
+		if (this.#isRenewing) return;
+		this.#isRenewing = true;
+		this.#thread.call('renew', this.#inode, messageOf(error)).catch((reason: unknown) => {
+			this.#isRenewing = false;
+			this.#log.error('the catalogue cannot be made anew', {reason: messageOf(reason)});
+		});
+	}
 }

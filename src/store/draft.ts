@@ -164,6 +164,7 @@ function draftName(key: Key): string {
 }
 
 export interface DraftOwner {
+	readonly key: Key;
 	readonly pid: number;
 	/** An earlier process of the same number is another one. */
 	readonly isThisProcess: boolean;
@@ -171,10 +172,10 @@ export interface DraftOwner {
 
 /** The process that a name under `downloads/` belongs to; undefined for other names. */
 export function draftOwner(name: string): DraftOwner | undefined {
-	const match = /^[0-9a-f]{64}(?:\.(?:dat|json))?\.(\d+)\.([0-9a-f]+)(?:\.\w+)?$/.exec(name);
-	const [, pid, suffix] = match ?? [];
-	if (pid === undefined || suffix === undefined) return undefined;
-	return {pid: Number(pid), isThisProcess: isOwnSuffix(suffix)};
+	const match = /^([0-9a-f]{64})(?:\.(?:dat|json))?\.(\d+)\.([0-9a-f]+)(?:\.\w+)?$/.exec(name);
+	const [, key, pid, suffix] = match ?? [];
+	if (key === undefined || pid === undefined || suffix === undefined) return undefined;
+	return {key, pid: Number(pid), isThisProcess: isOwnSuffix(suffix)};
 }
 
 /**

@@ -9,20 +9,36 @@ import {isKey, type Key} from './key.js';
  * entry; everything of ours is under `.larder/`.
  *
  * ```
- * 5f9c….dat            the bytes
- * 5f9c….json           the sidecar
- * .larder/downloads/   what is not an entry yet
- * .larder/quarantine/  what was damaged
+ * 5f9c….dat                 the bytes
+ * 5f9c….json                the sidecar
+ * .larder/catalogue.sqlite  the index, and beside it its `-wal` and `-shm`
+ * .larder/locks/            one file for each first digit of a key
+ * .larder/synced            what a power cut cannot take any more
+ * .larder/downloads/        what is not an entry yet
+ * .larder/quarantine/       what was damaged
  * ```
  */
 export class Layout {
 	readonly downloads: string;
 	readonly quarantine: string;
+	readonly catalogue: string;
+	readonly locks: string;
+	readonly synced: string;
 
-	/** @param root - an absolute path. */
-	constructor(readonly root: string) {
-		this.downloads = path.join(root, '.larder', 'downloads');
-		this.quarantine = path.join(root, '.larder', 'quarantine');
+	/**
+	 * @param root - an absolute path.
+	 * @param shared - where the catalogue and the locks are.
+	 */
+	constructor(
+		readonly root: string,
+		readonly shared = path.join(root, '.larder'),
+	) {
+		const ours = path.join(root, '.larder');
+		this.downloads = path.join(ours, 'downloads');
+		this.quarantine = path.join(ours, 'quarantine');
+		this.catalogue = path.join(shared, 'catalogue.sqlite');
+		this.locks = path.join(shared, 'locks');
+		this.synced = path.join(ours, 'synced');
 	}
 
 	data(key: Key): string {
@@ -40,7 +56,7 @@ export class Layout {
 	 */
 	create(): void {
 		try {
-			for (const directory of [this.root, this.downloads, this.quarantine]) {
+			for (const directory of [this.root, this.downloads, this.quarantine, this.locks]) {
 				mkdirSync(directory, {recursive: true, mode: DIRECTORY_MODE});
 			}
 		} catch (cause) {

@@ -1,5 +1,5 @@
 import type {Budget} from './budget.js';
-import type {Entry} from './entry.js';
+import {sameFile, type Entry} from './entry.js';
 import type {Key} from './key.js';
 import type {OpenFile} from './open-file.js';
 import {Pin} from './pin.js';
@@ -28,15 +28,19 @@ export class Pinned {
 	}
 
 	pin(entry: Entry, file: OpenFile): Pin {
+		// Another process may have replaced it, which was not heard of yet.
+		this.recheck(entry.key, () => entry);
 		const held = this.#held.get(entry.key) ?? this.#hold(entry);
 		held.pins++;
 		return new Pin(entry, file, () => this.#release(held));
 	}
 
-	/** The entry of `key` is gone or another one now. */
-	detach(key: Key): void {
+	/** The entry of `key` may be gone or another one now. */
+	recheck(key: Key, now: () => Entry | undefined): void {
 		const held = this.#held.get(key);
 		if (held === undefined) return;
+		const entry = now();
+		if (entry !== undefined && sameFile(entry.data, held.entry.data)) return;
 		held.detached = true;
 		this.#held.delete(key);
 		this.#allocatedBytes -= held.entry.allocatedBytes;

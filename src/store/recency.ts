@@ -1,19 +1,17 @@
-import {lstat, rename} from 'node:fs/promises';
-import type {Clock} from '../base/clock.js';
-import type {KeyedMutex} from '../base/keyed-mutex.js';
 import type {Catalogue} from './catalogue.js';
-import {identityOf, sameFile, type Entry} from './entry.js';
 import type {Key} from './key.js';
+import type {KeyLocks} from './key-locks.js';
 import type {Layout} from './layout.js';
-import {stageSidecar, unlinkIfThere} from './publish.js';
+import {rewriteSidecar} from './rewrite.js';
 
-/** A sidecar's `ts` may be this much behind: the original reads it, and it orders a scan. */
-const MAX_LAG_MS = 60 * 60 * 1000;
 const FLUSH_EVERY_MS = 60 * 1000;
 /** Sidecars written in one flush. The rest waits for the next. */
 const BATCH = 500;
 
-/** Writes access times back to the sidecars, seldom and in batches, never making a sidecar that is not there. */
+/**
+ * Writes access times from the catalogue back to the sidecars, seldom and in
+ * batches: the original reads them, and they order a catalogue made anew.
+ */
 export class Recency {
 	readonly #late = new Set<Key>();
 	readonly #timer: NodeJS.Timeout;
@@ -21,17 +19,14 @@ export class Recency {
 	constructor(
 		private readonly layout: Layout,
 		private readonly catalogue: Catalogue,
-		private readonly locks: KeyedMutex<Key>,
-		private readonly clock: Clock,
+		private readonly locks: KeyLocks,
 	) {
 		this.#timer = setInterval(() => void this.flush(), FLUSH_EVERY_MS).unref();
 	}
 
-	/** Notes an access. */
-	touch(entry: Entry): void {
-		const nowMs = this.clock.now();
-		this.catalogue.touch(entry.key, nowMs);
-		if (nowMs - entry.sidecar.ts * 1000 > MAX_LAG_MS) this.#late.add(entry.key);
+	/** Notes entries that were accessed much later than their sidecars say. */
+	add(keys: readonly Key[]): void {
+		for (const key of keys) this.#late.add(key);
 	}
 
 	async flush(): Promise<void> {
@@ -48,16 +43,11 @@ export class Recency {
 
 	async #write(key: Key): Promise<void> {
 		const entry = this.catalogue.get(key);
-		if (entry === undefined) return;
-		const sidecar = {...entry.sidecar, ts: this.catalogue.accessedAtMs(key) / 1000};
-		const staged = await stageSidecar(this.layout, key, sidecar, false);
-		const there = await lstat(this.layout.sidecar(key), {bigint: true}).catch(() => undefined);
-		if (there === undefined || !sameFile(identityOf(there), entry.sidecarFile)) {
-			await unlinkIfThere(staged.path);
-			return;
-		}
-
-		await rename(staged.path, this.layout.sidecar(key));
-		this.catalogue.set({...entry, sidecar, sidecarFile: identityOf(staged.stats)});
+		const use = this.catalogue.use(key);
+		if (entry === undefined || use === undefined) return;
+		await rewriteSidecar({layout: this.layout, catalogue: this.catalogue}, entry, {
+			...entry.sidecar,
+			ts: use.accessed_at / 1000,
+		});
 	}
 }

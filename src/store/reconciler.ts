@@ -1,22 +1,40 @@
 import {lstatSync} from 'node:fs';
 import type {Clock} from '../base/clock.js';
 import {messageOf} from '../base/errors.js';
-import type {KeyedMutex} from '../base/keyed-mutex.js';
 import type {Log} from '../base/log.js';
 import type {Catalogue} from './catalogue.js';
+import type {Damaged, Scanned} from './catalogue-writer.js';
 import {sameFile, type Entry, type FileIdentity} from './entry.js';
-import {inspect, type Finding} from './inspect.js';
+import {inspect} from './inspect.js';
 import type {Key} from './key.js';
+import type {KeyLocks} from './key-locks.js';
 import type {Layout} from './layout.js';
 import {quarantine} from './quarantine.js';
-import {scan, sweepDownloads, type FoundName} from './recover.js';
+import {sweepDownloads} from './recover.js';
+import {withAnnotations} from './sidecar.js';
 import {DirectoryWatch} from './watch.js';
 
 /**
  * The original writes its two files in place, one after the other: what looks
  * damaged may be its work half done. Nothing is touched before this age.
  */
-const SETTLED_AFTER_MS = 60_000;
+export const SETTLED_AFTER_MS = 60_000;
+
+export interface ReconcilerContext {
+	readonly layout: Layout;
+	readonly catalogue: Catalogue;
+	readonly locks: KeyLocks;
+	readonly clock: Clock;
+	readonly log: Log;
+	/** Something has happened to the files of a key, be it that it was this process. */
+	onChanged(key: Key): void;
+	/** Another program has written an entry. */
+	onForeign(): void;
+	/** Another program may have written there: the budget may be exceeded. */
+	onGrown(): void;
+	/** The original has written a sidecar anew, without its pin and tags. */
+	onStripped(key: Key): void;
+}
 
 /** Keeps the catalogue true to the directory: at the start by a scan, later by a watch. */
 export class Reconciler {
@@ -26,20 +44,16 @@ export class Reconciler {
 	readonly #doubtful = new Map<Key, NodeJS.Timeout>();
 	#closed = false;
 
-	constructor(
-		private readonly layout: Layout,
-		private readonly catalogue: Catalogue,
-		private readonly locks: KeyedMutex<Key>,
-		private readonly context: {clock: Clock; log: Log},
-		private readonly tell: {
-			/** The entry is gone from the directory, or another one now. */
-			readonly onGone: (key: Key) => void;
-			/** Another program has written there: the budget may be exceeded. */
-			readonly onChanged: () => void;
-		},
-	) {}
+	constructor(private readonly context: ReconcilerContext) {
+		context.catalogue.onFound = found => this.#take(found);
+		context.catalogue.onOtherwise = keys => void this.#checkDoubtful(keys);
+		context.catalogue.onLost = () => void this.#scanAgain('the catalogue was lost');
+	}
 
-	/** Once, however often it is called: the accounting must not count anything twice. */
+	/**
+	 * Finds out what is in the directory, unless another process that lives keeps
+	 * the catalogue true. Once, however often it is called.
+	 */
 	load(): Promise<void> {
 		this.#loading ??= this.#load();
 		return this.#loading;
@@ -54,115 +68,123 @@ export class Reconciler {
 
 	/** Looks at one key's files, and notes what it finds. */
 	check(key: Key): Entry | undefined {
-		const finding = inspect(this.layout, key);
-		const known = this.catalogue.get(key);
-		if (finding.state === 'entry') {
-			if (known !== undefined && !sameFile(known.data, finding.entry.data)) this.tell.onGone(key);
-			this.catalogue.set(finding.entry);
-			return finding.entry;
+		const {layout, catalogue} = this.context;
+		const finding = inspect(layout, key);
+		const known = catalogue.get(key);
+		if (finding.state !== 'entry') {
+			if (known !== undefined) catalogue.delete(key);
+			this.context.onChanged(key);
+			if (finding.state === 'damaged') void this.#moveDamaged({key, finding});
+			return undefined;
 		}
 
-		if (known !== undefined) this.tell.onGone(key);
-		if (finding.state === 'damaged') void this.#moveDamaged(key, finding);
-		return undefined;
+		const {entry} = finding;
+		const sidecar = withAnnotations(entry.sidecar, known?.sidecar);
+		const kept = {...entry, sidecar};
+		catalogue.set(kept);
+		if (known === undefined || !sameFile(known.data, entry.data)) this.context.onForeign();
+		if (sidecar !== entry.sidecar) this.context.onStripped(key);
+		this.context.onChanged(key);
+		return kept;
 	}
 
 	async #load(): Promise<void> {
+		const {layout, locks, catalogue, log} = this.context;
 		this.#startWatch();
-		await sweepDownloads(this.layout);
-		await this.#scan();
+		await sweepDownloads(layout, locks);
+		if (catalogue.others().some(({is_watching}) => is_watching === 1)) return;
+		await catalogue.scan(this.#watch !== undefined);
+		// What was found both here and by the scan is counted once from then on.
+		await catalogue.flush();
+		if (!this.#closed) log.info('store read', {entries: catalogue.totals.entries});
 	}
 
 	/** Where there is no watch to be had, what others write is found when it is asked for. */
 	#startWatch(): void {
-		const changed = (keys: Key[]) => void this.#recheck(keys);
+		const {layout, log} = this.context;
 		try {
-			this.#watch = new DirectoryWatch(this.layout, changed, () => void this.#scanAgain(), this.context.log);
+			this.#watch = new DirectoryWatch(
+				layout,
+				keys => void this.#recheck(keys),
+				() => void this.#scanAgain('too many changes at once'),
+				log,
+			);
 		} catch (error) {
-			this.context.log.warn('the store is not watched', {reason: messageOf(error)});
+			log.warn('the store is not watched', {reason: messageOf(error)});
 		}
 	}
 
-	async #scanAgain(): Promise<void> {
-		this.context.log.info('too many changes at once in the store: looking at all of it');
+	async #scanAgain(why: string): Promise<void> {
+		const {catalogue, log} = this.context;
+		if (this.#closed) return;
+		log.info('looking at all of the store again', {why});
 		try {
-			await this.#scan();
+			await catalogue.scan(this.#watch !== undefined);
+			this.context.onGrown();
 		} catch (error) {
-			this.context.log.error('the store could not be looked at', {reason: messageOf(error)});
+			if (!this.#closed) log.error('the store could not be looked at', {reason: messageOf(error)});
 		}
 	}
 
-	async #scan(): Promise<void> {
-		const before = new Set<Key>();
-		for (const {key} of this.catalogue.inOrderOfLeaving()) before.add(key);
-		const found: Entry[] = [];
-		for await (const name of scan(this.layout)) {
-			if (this.#closed) return;
-			if (name.kind === 'sidecar') before.delete(name.key);
-			const entry = this.#look(name);
-			if (entry !== undefined) found.push(entry);
-		}
-
-		this.catalogue.adopt(found.filter(entry => this.#isStill(entry)));
-		for (const key of before) this.check(key);
-		if (found.length > 0) this.context.log.info('store read', {entries: this.catalogue.totals.entries});
-	}
-
-	/** The entry that a scanned name stands for, if the catalogue does not have it yet. */
-	#look({key, kind}: FoundName): Entry | undefined {
-		if (kind === 'data') {
-			this.#lookForOrphan(key);
-			return undefined;
-		}
-
-		if (this.catalogue.get(key) !== undefined) {
-			if (!this.#isAsKnown(key)) this.check(key);
-			return undefined;
-		}
-
-		const finding = inspect(this.layout, key);
-		if (finding.state === 'damaged') void this.#moveDamaged(key, finding);
-		return finding.state === 'entry' ? finding.entry : undefined;
-	}
-
-	/** A scan takes a while: what was removed meanwhile must not come back. */
-	#isStill(entry: Entry): boolean {
-		return this.catalogue.get(entry.key) === undefined && isFile(this.layout.sidecar(entry.key), entry.sidecarFile);
+	#take({changed, stripped, damaged}: Scanned): void {
+		if (this.#closed) return;
+		for (const key of changed) this.context.onChanged(key);
+		for (const key of stripped) this.context.onStripped(key);
+		for (const one of damaged) void this.#moveDamaged(one);
 	}
 
 	async #recheck(keys: readonly Key[]): Promise<void> {
 		for (const key of keys) {
 			if (this.#closed) return;
-			await this.locks.idle(key);
-			if (!this.#isAsKnown(key) && this.check(key) === undefined) this.#lookForOrphan(key);
+			await this.context.locks.idle(key);
+			if (this.#isAsKnown(key)) this.context.onChanged(key);
+			else if ((await this.#checkBetweenWrites(key)) === undefined) this.#lookForOrphan(key);
 		}
 
-		this.tell.onChanged();
+		this.context.onGrown();
+	}
+
+	/** Looks at what was otherwise than noted, unless what is noted by now is right. */
+	async #checkDoubtful(keys: readonly Key[]): Promise<void> {
+		for (const key of keys) {
+			await this.context.locks.idle(key);
+			if (!this.#closed && !this.#isAsKnown(key)) await this.#checkBetweenWrites(key);
+		}
+	}
+
+	/** As `check`, when no larder is in the middle of changing the files: what looks gone is gone. */
+	#checkBetweenWrites(key: Key): Promise<Entry | undefined> {
+		const check = () => (this.#closed ? undefined : this.check(key));
+		return this.context.locks.run(key, () => Promise.resolve(check())).catch(check);
 	}
 
 	/** Data without a sidecar: a writer's work half done, or what a crash left of it. */
 	#lookForOrphan(key: Key): void {
-		if (exists(this.layout.data(key)) && !exists(this.layout.sidecar(key))) void this.#moveDamaged(key, ORPHAN);
+		const {layout} = this.context;
+		if (exists(layout.sidecar(key)) || !exists(layout.data(key))) return;
+		void this.#moveDamaged({key, finding: {state: 'damaged', reason: 'there is no sidecar', changedAtMs: 0}});
 	}
 
-	/** Whether the files are those of the catalogue's entry: so it is for each write of our own. */
+	/** Whether the files are those of the catalogue's entry, or both are none: so it is after each write of our own. */
 	#isAsKnown(key: Key): boolean {
-		const known = this.catalogue.get(key);
-		if (known === undefined) return false;
-		return isFile(this.layout.sidecar(key), known.sidecarFile) && isFile(this.layout.data(key), known.data);
+		const {layout, catalogue} = this.context;
+		const known = catalogue.get(key);
+		if (known === undefined) return !exists(layout.sidecar(key)) && !exists(layout.data(key));
+		return isFile(layout.sidecar(key), known.sidecarFile) && isFile(layout.data(key), known.data);
 	}
 
 	/** Under the key's lock, so as not to take a draft that is being published for damage. */
-	async #moveDamaged(key: Key, {reason, changedAtMs}: Finding & {state: 'damaged'}): Promise<void> {
-		const nowMs = this.context.clock.now();
+	async #moveDamaged({key, finding: {reason, changedAtMs}}: Damaged): Promise<void> {
+		const {layout, locks, clock, log} = this.context;
+		const nowMs = clock.now();
 		if (nowMs - changedAtMs < SETTLED_AFTER_MS) {
 			this.#lookAgain(key, changedAtMs);
 			return;
 		}
 
-		await this.locks
+		await locks
 			.run(key, async () => {
-				if (inspect(this.layout, key).state === 'entry') return;
+				if (this.#closed || inspect(layout, key).state === 'entry') return;
 				const newestMs = this.#changedAtMs(key);
 				if (newestMs === undefined) return;
 				if (nowMs - newestMs < SETTLED_AFTER_MS) {
@@ -170,10 +192,10 @@ export class Reconciler {
 					return;
 				}
 
-				this.context.log.warn('a damaged entry was moved to .larder/quarantine', {key, reason});
-				await quarantine(this.layout, [`${key}.json`, `${key}.dat`], nowMs, this.context.log);
+				log.warn('a damaged entry was moved to .larder/quarantine', {key, reason});
+				await quarantine(layout, [`${key}.json`, `${key}.dat`], nowMs, log);
 			})
-			.catch((error: unknown) => this.context.log.error('quarantine failed', {key, reason: messageOf(error)}));
+			.catch((error: unknown) => log.error('quarantine failed', {key, reason: messageOf(error)}));
 	}
 
 	/** Once it is old enough. */
@@ -189,14 +211,13 @@ export class Reconciler {
 
 	/** When the files of a key were changed last, epoch milliseconds; undefined when there are none. */
 	#changedAtMs(key: Key): number | undefined {
-		const times = [this.layout.sidecar(key), this.layout.data(key)].flatMap(
+		const {layout} = this.context;
+		const times = [layout.sidecar(key), layout.data(key)].flatMap(
 			file => lstatSync(file, {throwIfNoEntry: false})?.ctimeMs ?? [],
 		);
 		return times.length === 0 ? undefined : Math.max(...times);
 	}
 }
-
-const ORPHAN: Finding & {state: 'damaged'} = {state: 'damaged', reason: 'there is no sidecar', changedAtMs: 0};
 
 function exists(file: string): boolean {
 	return lstatSync(file, {throwIfNoEntry: false}) !== undefined;

@@ -16,7 +16,8 @@ export interface OriginFacts {
  *
  * ```json
  * {"url": "https://a.example/x.gif", "mimetype": "video/mp4", "filename": "x.mp4",
- *  "size": 18234, "ts": 1790000000.25, "stored": 1789990000, "origin": {"length": 20480}}
+ *  "size": 18234, "ts": 1790000000.25, "stored": 1789990000, "origin": {"length": 20480},
+ *  "pinned": true, "tags": ["talks"]}
  * ```
  */
 export interface Sidecar {
@@ -30,6 +31,12 @@ export interface Sidecar {
 	/** When the bytes were stored, epoch seconds; undefined in what the original wrote. */
 	readonly stored: number | undefined;
 	readonly origin: OriginFacts;
+	/** Never evicted for want of room. */
+	readonly pinned: boolean;
+	/** Names that a user gave it, sorted. */
+	readonly tags: readonly string[];
+	/** It was on the disk for good before it was an entry: a power cut does not take it. */
+	readonly durable: boolean;
 	/** Fields that larder does not know. */
 	readonly others: Readonly<Record<string, unknown>>;
 }
@@ -43,7 +50,7 @@ export const MAX_SIDECAR_BYTES = 1024 * 1024;
  */
 export function parseSidecar(text: string, key: Key): Sidecar {
 	const fields = parseObject(text);
-	const {url, mimetype, filename, size, ts, stored, origin, ...others} = fields;
+	const {url, mimetype, filename, size, ts, stored, origin, pinned, tags, durable, ...others} = fields;
 	if (typeof url !== 'string') throw corrupt('url is not a string');
 	if (!url.isWellFormed() || keyOf(url) !== key) throw corrupt('url is not the one the file is named after');
 	return {
@@ -54,15 +61,23 @@ export function parseSidecar(text: string, key: Key): Sidecar {
 		ts: seconds(ts, 'ts') ?? 0,
 		stored: seconds(stored, 'stored'),
 		origin: isObject(origin) ? parseOrigin(origin) : {},
+		pinned: pinned === true,
+		tags: parseTags(tags),
+		durable: durable === true,
 		others,
 	};
 }
 
-/** The sidecar as text, laid out like the original's. */
-export function renderSidecar(sidecar: Sidecar): string {
-	const {others, origin, ...known} = sidecar;
-	const facts = Object.keys(origin).length > 0 ? {origin} : {};
-	return JSON.stringify({...known, ...facts, ...others}, undefined, 2);
+/** The sidecar as text, laid out like the original's. What says nothing is left out. */
+export function renderSidecar(sidecar: Sidecar, indent = 2): string {
+	const {others, origin, pinned, tags, durable, ...known} = sidecar;
+	const facts = {
+		...(Object.keys(origin).length > 0 && {origin}),
+		...(pinned && {pinned}),
+		...(tags.length > 0 && {tags}),
+		...(durable && {durable}),
+	};
+	return JSON.stringify({...known, ...facts, ...others}, undefined, indent);
 }
 
 function parseObject(text: string): Record<string, unknown> {
@@ -85,6 +100,26 @@ function parseOrigin(origin: Record<string, unknown>): OriginFacts {
 		...(isTime(lastModified) && {lastModified}),
 	};
 }
+
+/**
+ * The original writes a sidecar anew without the fields that it does not know:
+ * what a user said of the entry is taken over from what was known before.
+ *
+ * @returns the same sidecar where there is nothing to take over.
+ */
+export function withAnnotations(sidecar: Sidecar, known: Sidecar | undefined): Sidecar {
+	const isOurs = sidecar.stored !== undefined;
+	if (isOurs || known === undefined || (!known.pinned && known.tags.length === 0)) return sidecar;
+	return {...sidecar, pinned: known.pinned, tags: known.tags};
+}
+
+/** Of what is there those that are names. */
+function parseTags(tags: unknown): readonly string[] {
+	if (!Array.isArray(tags)) return NO_TAGS;
+	return [...new Set(tags.filter(tag => typeof tag === 'string'))].sort();
+}
+
+const NO_TAGS: readonly string[] = [];
 
 function string(value: unknown, field: string): string | undefined {
 	if (value === undefined || typeof value === 'string') return value;

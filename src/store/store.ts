@@ -1,17 +1,21 @@
-import {closeSync, constants, fstatSync, openSync} from 'node:fs';
+import {closeSync, constants, fstatSync, lstatSync, openSync, statfsSync} from 'node:fs';
 import {statfs} from 'node:fs/promises';
 import type {Clock} from '../base/clock.js';
 import {CacheError, messageOf, systemCode} from '../base/errors.js';
-import {KeyedMutex} from '../base/keyed-mutex.js';
 import type {Log} from '../base/log.js';
+import {bootedAtMs, bootId} from '../base/process-identity.js';
 import {redact} from '../base/redact.js';
 import {Budget} from './budget.js';
 import type {Catalogue, Totals} from './catalogue.js';
 import {Draft, retryOnFullDisk} from './draft.js';
 import {sameFile, type Entry} from './entry.js';
-import {assertLocal} from './file-system.js';
+import {Evictor} from './evictor.js';
+import {FillOwners} from './fill-owners.js';
+import {inspect} from './inspect.js';
 import type {Key} from './key.js';
-import {Layout} from './layout.js';
+import type {KeyLocks} from './key-locks.js';
+import type {Layout} from './layout.js';
+import {conflicts, NO_LIMITS, type Limits, type Reason} from './limits.js';
 import {OpenFile} from './open-file.js';
 import type {Pin} from './pin.js';
 import {Pinned} from './pinned.js';
@@ -19,14 +23,23 @@ import {publish, unpublish} from './publish.js';
 import {quarantine} from './quarantine.js';
 import {Recency} from './recency.js';
 import {Reconciler} from './reconciler.js';
-import type {OriginFacts} from './sidecar.js';
+import {rewriteSidecar} from './rewrite.js';
+import {openShared, type Shared} from './shared.js';
+import type {OriginFacts, Sidecar} from './sidecar.js';
+import {Synced} from './synced.js';
+import {Verification, type VerifyOptions} from './verify.js';
 
 export interface StoreOptions {
 	/** Absolute path. */
 	readonly directory: string;
-	readonly limitBytes: number;
+	/** What the directory may hold, said for all that have it open. What is left out is kept to as others have said it. */
+	readonly limits?: Partial<Limits>;
+	/** What is kept to where nobody has said anything. */
+	readonly defaults?: Partial<Limits>;
 	readonly clock: Clock;
 	readonly log: Log;
+	/** What tells whether files were written before the machine was started: its id of this boot. */
+	readonly bootId?: string;
 }
 
 /** What is said of an entry when it is stored. */
@@ -43,8 +56,13 @@ export interface FreeSpace {
 	readonly freeBytes: number;
 }
 
-/** How long files that could not be removed are left alone. */
-const RETRY_REMOVAL_MS = 60_000;
+/** What a user says of an entry. */
+export interface Annotation {
+	/** Never evicted for want of room or age. */
+	readonly pinned?: boolean;
+	readonly addTags?: readonly string[];
+	readonly removeTags?: readonly string[];
+}
 
 /**
  * Entries in a directory, kept within a budget. Answers at once by key; `load`
@@ -52,62 +70,106 @@ const RETRY_REMOVAL_MS = 60_000;
  * index over them.
  */
 export class Store {
+	/** Which process fetches what. */
+	readonly fills: FillOwners;
+	readonly #shared: Shared;
 	readonly #layout: Layout;
+	readonly #catalogue: Catalogue;
 	readonly #budget: Budget;
+	readonly #evictor: Evictor;
 	readonly #pinned: Pinned;
 	readonly #recency: Recency;
 	readonly #reconciler: Reconciler;
-	readonly #locks = new KeyedMutex<Key>();
+	readonly #locks: KeyLocks;
+	readonly #synced: Synced;
+	readonly #defaults: Limits;
 	readonly #clock: Clock;
 	readonly #log: Log;
-	/** Entries that could not be removed, and when to try again. They stay counted. */
-	readonly #unremovable = new Map<Key, number>();
-	#evicted = 0;
+	/** New entries on their way. */
+	#arriving = 0;
+	#closing: Promise<void> | undefined;
 
 	/**
 	 * Creates the directory if it is missing.
 	 *
-	 * @throws CacheError `unsupported` where a store cannot be; the system's error
+	 * @throws CacheError `unsupported` where a store cannot be; `not-permitted`
+	 *   where another process keeps it within other limits; the system's error
 	 *   where the directory cannot be made.
 	 */
-	constructor(
-		options: StoreOptions,
-		private readonly catalogue: Catalogue,
-	) {
-		this.#layout = new Layout(options.directory);
-		this.#layout.create();
-		assertLocal(options.directory);
-		this.#clock = options.clock;
-		this.#log = options.log;
-		this.#budget = new Budget(options.limitBytes, catalogue, () => this.#evictNext());
+	constructor(options: StoreOptions) {
+		const {directory, limits = {}, defaults = {}, clock, log} = options;
+		const shared = openShared(directory, log);
+		this.#shared = shared;
+		this.#layout = shared.layout;
+		this.#catalogue = shared.catalogue;
+		this.#locks = shared.locks;
+		this.#clock = clock;
+		this.#log = log;
+		this.#defaults = {...NO_LIMITS, ...defaults};
+		try {
+			this.#say(limits);
+		} catch (error) {
+			void shared.close();
+			throw error;
+		}
+
+		this.#synced = new Synced({
+			...{file: this.#layout.synced, directory, clock, log},
+			...{bootId: options.bootId ?? bootId(), bootedAtMs: bootedAtMs()},
+		});
+		this.#evictor = new Evictor({
+			...{catalogue: this.#catalogue, clock, log},
+			limits: () => this.limits,
+			isOpen: key => this.#pinned.has(key),
+			tryRemove: key => this.#locks.tryRun(key, () => this.#remove(key)),
+		});
+		this.#budget = new Budget({
+			limits: () => this.limits,
+			usage: () => this.#catalogue.usage,
+			diskFreeBytes: () => diskFreeBytes(directory),
+			evictNext: reason => this.#evictor.evictNext(reason),
+			onHeld: bytes => this.#catalogue.hold(bytes),
+		});
 		this.#pinned = new Pinned(this.#budget);
-		this.#recency = new Recency(this.#layout, catalogue, this.#locks, options.clock);
-		this.#reconciler = new Reconciler(this.#layout, catalogue, this.#locks, options, {
-			onGone: key => this.#forget(key),
-			onChanged: () => void this.#budget.keep(),
+		this.#recency = new Recency(this.#layout, this.#catalogue, this.#locks);
+		this.fills = new FillOwners(this.#catalogue, this.#layout.downloads, key => this.#locks.idle(key));
+		this.#catalogue.onLate = keys => this.#recency.add(keys);
+		this.#reconciler = new Reconciler({
+			...{layout: this.#layout, catalogue: this.#catalogue, locks: this.#locks, clock, log},
+			onChanged: key => this.#changed(key),
+			onForeign: () => this.#synced.markDirty(),
+			onGrown: () => void this.#budget.keep(),
+			onStripped: key => void this.#restoreAnnotations(key),
 		});
 	}
 
-	/** Called with each entry that has gone or has been replaced, by whomever. */
-	onGone: (entry: Entry) => void = () => undefined;
+	/**
+	 * Called with each key whose files may have been changed, by whomever, and
+	 * with what tells the entry that is there now.
+	 */
+	onChanged: (key: Key, now: () => Entry | undefined) => void = () => undefined;
 
 	/** Finds what is in the directory, watches it from now on, and evicts what is over the budget. Runs once. */
 	async load(): Promise<void> {
 		await this.#reconciler.load();
+		await this.#dropSuspects();
+		await this.#evictor.evictAged();
 		await this.#budget.keep();
 	}
 
 	/** What is there under `key`, also if another program has just put it there. */
 	lookup(key: Key): Entry | undefined {
-		return this.catalogue.get(key) ?? this.#reconciler.check(key);
+		const entry = this.#catalogue.get(key) ?? this.#reconciler.check(key);
+		return entry !== undefined && this.#isSuspect(entry) ? undefined : entry;
 	}
 
 	/** Opens the entry and counts an access; undefined when there is none. */
 	async pin(key: Key): Promise<Pin | undefined> {
 		const pin = this.#pinNow(key);
 		if (pin !== undefined) return pin;
-		// It may be in the middle of a replacement.
+		// It may be in the middle of a replacement, here or in another process.
 		await this.#locks.idle(key);
+		if (exists(this.#layout.data(key))) await this.#locks.run(key, () => Promise.resolve()).catch(() => undefined);
 		return this.#pinNow(key);
 	}
 
@@ -123,26 +185,22 @@ export class Store {
 	 * @throws CacheError `no-space`; the draft is then as it was.
 	 */
 	async commit(draft: Draft, description: Description, {durable = false} = {}): Promise<Pin> {
-		const {key} = draft;
-		const nowSeconds = this.#clock.now() / 1000;
-		const {url, mimetype, filename, origin = {}} = description;
-		const sidecar = {
-			...{url, mimetype, filename, size: draft.sizeBytes, ts: nowSeconds},
-			...{stored: nowSeconds, origin, others: {}},
-		};
-		const pin = await this.#locks.run(key, async () => {
-			const write = () => publish(this.#layout, draft, sidecar, durable);
-			const entry = await this.#orAsItIs(key, () =>
-				retryOnFullDisk(this.#budget, 1, () => this.#inClearPlace(key, write)),
-			);
-			// A reader may have found the new entry before this one has.
-			if (!this.#isOf(entry)) this.#forget(key);
-			this.catalogue.set(entry);
-			this.catalogue.touch(key, this.#clock.now());
-			draft.settle();
-			return this.#pinned.pin(entry, draft.file);
-		});
+		const pin = await this.#locks.run(draft.key, () => this.#commit(draft, description, durable));
 		// How many blocks it takes only the disk knows.
+		await this.#budget.keep();
+		return pin;
+	}
+
+	/**
+	 * As `commit`, unless there is an entry by now: another process was first, and
+	 * the draft stays as it is.
+	 */
+	async commitFirst(draft: Draft, description: Description): Promise<Pin | undefined> {
+		const pin = await this.#locks.run(draft.key, async () => {
+			const found = inspect(this.#layout, draft.key);
+			if (found.state === 'entry' && !this.#isSuspect(found.entry)) return undefined;
+			return this.#commit(draft, description, false);
+		});
 		await this.#budget.keep();
 		return pin;
 	}
@@ -154,43 +212,47 @@ export class Store {
 	 * @throws CacheError `not-permitted` when its files cannot be removed.
 	 */
 	remove(key: Key): Promise<boolean> {
-		return this.#locks.run(key, async () => {
-			const entry = this.lookup(key);
-			if (entry === undefined) return false;
-			try {
-				await unpublish(this.#layout, key);
-			} catch (cause) {
-				const url = redact(entry.sidecar.url);
-				throw new CacheError('not-permitted', `${url} cannot be removed: ${messageOf(cause)}`, {cause});
-			}
+		return this.#locks.run(key, () => this.#remove(key));
+	}
 
-			this.#forget(key);
-			return true;
+	/**
+	 * Writes into the sidecar what a user says of an entry.
+	 *
+	 * @returns whether there is one.
+	 */
+	annotate(key: Key, {pinned, addTags = [], removeTags = []}: Annotation): Promise<boolean> {
+		return this.#locks.run(key, async () => {
+			// Another process may have said something of it that the catalogue does not know yet.
+			const entry = this.#reconciler.check(key);
+			if (entry === undefined) return false;
+			const {sidecar} = entry;
+			const tags = [...new Set([...sidecar.tags, ...addTags])].filter(tag => !removeTags.includes(tag)).sort();
+			return this.#rewrite(entry, {...sidecar, tags, pinned: pinned ?? sidecar.pinned});
 		});
 	}
 
 	/** Each entry known by now, in no order that matters. */
 	entries(): Iterable<Entry> {
-		return this.catalogue.inOrderOfLeaving();
+		return this.#catalogue.entries();
 	}
 
 	/** Counts an access that needed no file. */
 	touch(key: Key): void {
-		const entry = this.catalogue.get(key);
-		if (entry !== undefined) this.#recency.touch(entry);
+		this.#catalogue.touch(key, this.#clock.now());
 	}
 
-	/** When an entry was last opened, epoch milliseconds. */
+	/** When an entry was last opened, epoch milliseconds; 0 for what is not there. */
 	accessedAtMs(key: Key): number {
-		return this.catalogue.accessedAtMs(key);
+		return this.#catalogue.use(key)?.accessed_at ?? 0;
 	}
 
 	async freeSpace(): Promise<FreeSpace> {
-		const {bavail, bsize} = await statfs(this.#layout.root);
-		const {limitBytes, usedBytes} = this.#budget;
-		const evictableBytes = this.catalogue.totals.allocatedBytes - this.#pinned.allocatedBytes;
-		const freeBytes = evictableBytes + Math.min(limitBytes - usedBytes, bavail * bsize);
-		return {limitBytes, freeBytes: Math.max(0, freeBytes)};
+		const {bavail, blocks, bsize} = await statfs(this.#layout.root);
+		const {maxBytes, minFreeBytes} = this.limits;
+		const {allocatedBytes, pinnedBytes} = this.#catalogue.usage;
+		const evictableBytes = Math.max(0, allocatedBytes - pinnedBytes - this.#pinned.allocatedBytes);
+		const freeBytes = evictableBytes + Math.min(maxBytes - this.usedBytes, bavail * bsize - minFreeBytes);
+		return {limitBytes: Math.min(maxBytes, blocks * bsize), freeBytes: Math.max(0, freeBytes)};
 	}
 
 	/** What counts against the limit: entries, drafts, and what was removed while it was open. */
@@ -198,37 +260,164 @@ export class Store {
 		return this.#budget.usedBytes;
 	}
 
-	/** Entries that have left for want of room, since the start. */
-	get evicted(): number {
-		return this.#evicted;
+	/** Entries that this process has evicted since the start, by what made them leave. */
+	get evicted(): Readonly<Record<Reason, number>> {
+		return this.#evictor.counts;
 	}
 
 	get totals(): Totals {
-		return this.catalogue.totals;
+		return this.#catalogue.totals;
 	}
 
-	get limitBytes(): number {
-		return this.#budget.limitBytes;
+	/** What the directory may hold. */
+	get limits(): Limits {
+		return {...this.#defaults, ...this.#catalogue.limits()};
 	}
 
-	/** Changes the budget; what is over it is evicted. */
-	setLimit(limitBytes: number): Promise<void> {
-		this.#budget.limitBytes = limitBytes;
-		return this.#budget.keep();
+	/** Changes what the directory may hold, for all that have it open; what is over it is evicted. */
+	async setLimits(limits: Partial<Limits>): Promise<void> {
+		void this.#catalogue.setLimits(limits);
+		await this.#evictor.evictAged();
+		await this.#budget.keep();
+	}
+
+	/** Holds the files against their sidecars and the catalogue. */
+	verify(options: VerifyOptions): Verification {
+		return new Verification(this.#layout.root, options, {clock: this.#clock, open: this.#shared});
+	}
+
+	/** Resolves once other processes see what has been done here. */
+	flush(): Promise<void> {
+		return this.#catalogue.flush();
 	}
 
 	/** Lets go of the directory: afterwards nothing is removed or written there that nobody asks for. */
-	async close(): Promise<void> {
+	close(): Promise<void> {
+		this.#closing ??= this.#close();
+		return this.#closing;
+	}
+
+	async #close(): Promise<void> {
+		this.fills.close();
 		this.#reconciler.close();
-		await this.#recency.close();
+		this.#evictor.close();
 		await this.#budget.close();
+		await this.#catalogue.flush();
+		await this.#recency.close();
+		await this.#synced.close();
+		await this.#shared.close();
+	}
+
+	/**
+	 * Says what the directory may hold.
+	 *
+	 * @throws CacheError `not-permitted` where another process has said otherwise.
+	 */
+	#say(limits: Partial<Limits>): void {
+		if (Object.keys(limits).length === 0) return;
+		const [clash] = conflicts(limits, this.#catalogue.limits());
+		const speaker = this.#catalogue.others().find(({has_said_limits}) => has_said_limits === 1);
+		if (clash !== undefined && speaker !== undefined) {
+			const {pid} = JSON.parse(speaker.identity) as {pid: number};
+			throw new CacheError(
+				'not-permitted',
+				`${this.#layout.root} is in use by process ${pid} with another ${LIMIT_NAMES[clash]}: ` +
+					`${String(this.#catalogue.limits()[clash])} instead of ${String(limits[clash])}; leave it out to share it`,
+			);
+		}
+
+		void this.#catalogue.setLimits(limits);
+	}
+
+	async #commit(draft: Draft, description: Description, durable: boolean): Promise<Pin> {
+		const {key} = draft;
+		const nowMs = this.#clock.now();
+		const known = this.#catalogue.get(key);
+		const sidecar = sidecarOf(draft, description, nowMs / 1000, {durable, known: known?.sidecar});
+		const write = () => publish(this.#layout, draft, sidecar, durable);
+		const publishing = async () => {
+			const published = await this.#orAsItIs(key, () =>
+				retryOnFullDisk(this.#budget, 1, () => this.#inClearPlace(key, write)),
+			);
+			this.#catalogue.set(published);
+			return published;
+		};
+		const entry = await (known === undefined ? this.#inPlace(publishing) : publishing());
+		this.#catalogue.touch(key, nowMs);
+		this.#changed(key);
+		if (!durable) this.#synced.markDirty();
+		draft.settle();
+		return this.#pinned.pin(entry, draft.file);
+	}
+
+	/** Runs `write` for an entry that is new, unless by the policy nothing leaves, and it would be one too many. */
+	async #inPlace(write: () => Promise<Entry>): Promise<Entry> {
+		const {policy, maxEntries} = this.limits;
+		if (policy === 'none' && this.totals.entries + this.#arriving >= maxEntries) {
+			throw new CacheError('no-space', `there are ${maxEntries} entries, and by the policy none of them leaves`);
+		}
+
+		this.#arriving++;
+		try {
+			return await write();
+		} finally {
+			this.#arriving--;
+		}
+	}
+
+	async #remove(key: Key): Promise<boolean> {
+		const entry = this.#catalogue.get(key) ?? this.#reconciler.check(key);
+		if (entry === undefined) return false;
+		try {
+			await unpublish(this.#layout, key);
+		} catch (cause) {
+			const url = redact(entry.sidecar.url);
+			throw new CacheError('not-permitted', `${url} cannot be removed: ${messageOf(cause)}`, {cause});
+		}
+
+		this.#catalogue.delete(key);
+		this.#changed(key);
+		return true;
+	}
+
+	async #restoreAnnotations(key: Key): Promise<void> {
+		try {
+			await this.#locks.run(key, async () => {
+				const entry = this.#catalogue.get(key);
+				if (entry !== undefined) await this.#rewrite(entry, entry.sidecar);
+			});
+		} catch (error) {
+			this.#log.warn('the pin and tags of an entry were not written again', {key, reason: messageOf(error)});
+		}
+	}
+
+	#rewrite(entry: Entry, sidecar: Sidecar): Promise<boolean> {
+		return rewriteSidecar({layout: this.#layout, catalogue: this.#catalogue}, entry, sidecar);
+	}
+
+	/** Its bytes may have been lost with the power: it is as if it were not there. */
+	#isSuspect({data, sidecar}: Entry): boolean {
+		return this.#synced.hasSuspects && !sidecar.durable && this.#synced.isSuspect(Number(data.mtimeNs) / 1e6);
+	}
+
+	/** Removes what a power cut may have damaged. */
+	async #dropSuspects(): Promise<void> {
+		if (!this.#synced.hasSuspects) return;
+		let count = 0;
+		for (const key of await this.#catalogue.writtenBetween(...this.#synced.suspectTimes)) {
+			const entry = this.#catalogue.get(key);
+			if (entry !== undefined && this.#isSuspect(entry) && (await this.remove(key))) count++;
+		}
+
+		await this.#synced.settle();
+		if (count > 0) this.#log.warn('the machine stopped before these were on the disk: they are fetched again', {count});
 	}
 
 	#pinNow(key: Key): Pin | undefined {
 		const entry = this.lookup(key);
 		const opened = entry && (this.#open(entry) ?? this.#open(this.#reconciler.check(key)));
 		if (opened === undefined) return undefined;
-		this.#recency.touch(opened.entry);
+		this.#catalogue.touch(key, this.#clock.now());
 		return this.#pinned.pin(opened.entry, new OpenFile(opened.fd));
 	}
 
@@ -245,12 +434,6 @@ export class Store {
 		if (sameFile(fstatSync(fd, {bigint: true}), entry.data)) return {entry, fd};
 		closeSync(fd);
 		return undefined;
-	}
-
-	/** Whether the catalogue has an entry of the same data file. */
-	#isOf({key, data}: Entry): boolean {
-		const known = this.catalogue.get(key);
-		return known !== undefined && sameFile(known.data, data);
 	}
 
 	/** Runs `write`; where it fails, the catalogue says what it has left. */
@@ -274,32 +457,41 @@ export class Store {
 		}
 	}
 
-	async #evictNext(): Promise<boolean> {
-		const nowMs = this.#clock.now();
-		for (const {key, sidecar} of this.catalogue.inOrderOfLeaving()) {
-			// A busy one may be waiting for this very eviction.
-			if (this.#pinned.has(key) || this.#locks.isBusy(key)) continue;
-			if ((this.#unremovable.get(key) ?? 0) > nowMs) continue;
-			try {
-				if (!(await this.remove(key))) continue;
-				this.#unremovable.delete(key);
-				this.#evicted++;
-				this.#log.debug('evicted', {url: redact(sidecar.url)});
-				return true;
-			} catch (error) {
-				this.#unremovable.set(key, nowMs + RETRY_REMOVAL_MS);
-				this.#log.warn(messageOf(error));
-			}
-		}
-
-		return false;
+	/** Something has happened to the files of a key. */
+	#changed(key: Key): void {
+		const now = () => this.#catalogue.get(key);
+		this.#pinned.recheck(key, now);
+		this.onChanged(key, now);
 	}
+}
 
-	#forget(key: Key): void {
-		const entry = this.catalogue.get(key);
-		if (entry === undefined) return;
-		this.catalogue.delete(key);
-		this.#pinned.detach(key);
-		this.onGone(entry);
-	}
+const LIMIT_NAMES: Readonly<Record<keyof Limits, string>> = {
+	maxBytes: 'size limit',
+	maxEntries: 'limit of entries',
+	maxAgeMs: 'age limit',
+	minFreeBytes: 'free space to leave',
+	policy: 'policy',
+};
+
+function sidecarOf(
+	draft: Draft,
+	{url, mimetype, filename, origin = {}}: Description,
+	nowSeconds: number,
+	{durable, known}: {durable: boolean; known: Sidecar | undefined},
+): Sidecar {
+	return {
+		...{url, mimetype, filename, size: draft.sizeBytes, ts: nowSeconds},
+		...{stored: nowSeconds, origin, durable, others: {}},
+		// What a user has said is said of the URL, and holds for what comes under it later.
+		...{pinned: known?.pinned ?? false, tags: known?.tags ?? []},
+	};
+}
+
+function diskFreeBytes(directory: string): number {
+	const {bavail, bsize} = statfsSync(directory);
+	return bavail * bsize;
+}
+
+function exists(file: string): boolean {
+	return lstatSync(file, {throwIfNoEntry: false}) !== undefined;
 }

@@ -8,13 +8,14 @@ import {LARDER} from '../helpers/mount.js';
 import {run} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
 import type {Cleanup} from './cleanup.js';
-import type {Cpu, Sample} from './measure.js';
+import type {Sample} from './measure.js';
+import {RunningProcess} from './running-process.js';
 
 const START_DEADLINE_MS = 30_000;
 const STOP_DEADLINE_MS = 15_000;
 
-/** Of times in /proc/PID/stat: what Linux has told programs on every machine for decades. */
-const TICKS_PER_SECOND = 100;
+/** How long a scan of a store may take on a slow machine, each entry. */
+const LOAD_DEADLINE_MS_PER_ENTRY = 1;
 
 export interface DriveOptions {
 	readonly mountpoint: string;
@@ -27,6 +28,8 @@ export interface DriveOptions {
 export class BenchDrive {
 	readonly #child: ChildProcess;
 	readonly #exited: Promise<unknown>;
+	/** The daemon, as Linux sees it. */
+	readonly daemon: RunningProcess;
 	#log = '';
 
 	private constructor(
@@ -35,6 +38,7 @@ export class BenchDrive {
 	) {
 		this.#child = child;
 		this.#exited = once(child, 'exit');
+		this.daemon = new RunningProcess(child.pid);
 	}
 
 	/** Resolves when the drive is mounted. */
@@ -66,23 +70,23 @@ export class BenchDrive {
 		await until(
 			`${entries} entries are loaded`,
 			async () => (await run('cat', [stats])).stdout.includes(`"entries": ${entries},`),
-			START_DEADLINE_MS,
+			START_DEADLINE_MS + entries * LOAD_DEADLINE_MS_PER_ENTRY,
 		);
+	}
+
+	/** Waits until everything that is stored is listed, and the daemon has nothing left to do in the background. */
+	async settled(entries: number): Promise<void> {
+		await this.loaded(entries);
+		await this.daemon.idle(START_DEADLINE_MS + entries * LOAD_DEADLINE_MS_PER_ENTRY);
 	}
 
 	/** Makes a sample tell of the daemon, what it has spent meanwhile and its memory. */
 	async watch(work: () => Promise<Sample>): Promise<Sample> {
-		const before = this.#cpu();
+		const before = this.daemon.cpu;
 		const {seconds} = await work();
-		const after = this.#cpu();
+		const after = this.daemon.cpu;
 		const cpu = {user: after.user - before.user, system: after.system - before.system};
-		return {seconds, cpu, peakRssBytes: this.#peakRssBytes};
-	}
-
-	/** The most memory the daemon has had so far, its program's file included (VmHWM, proc_pid_status(5)). */
-	get #peakRssBytes(): number {
-		const [, kib = 'NaN'] = /^VmHWM:\s*(\d+) kB$/m.exec(this.#proc('status')) ?? [];
-		return Number(kib) * 1024;
+		return {seconds, cpu, peakRssBytes: this.daemon.peakRssBytes};
 	}
 
 	/** Unmounts, whatever state it is in. */
@@ -117,15 +121,5 @@ export class BenchDrive {
 		await Promise.race([isMounted, isLate]);
 		clearTimeout(timer);
 		isLate.catch(() => undefined);
-	}
-
-	#cpu(): Cpu {
-		// After the name, which may hold anything: state is field 3, utime 14, stime 15 (proc_pid_stat(5)).
-		const fields = this.#proc('stat').split(') ').at(-1)?.split(' ') ?? [];
-		return {user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND};
-	}
-
-	#proc(file: string): string {
-		return readFileSync(`/proc/${this.#child.pid}/${file}`, 'utf8');
 	}
 }

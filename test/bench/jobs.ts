@@ -4,10 +4,30 @@ import type {Cpu} from './measure.js';
 export type Job =
 	/** Reads files one after another, each to its end. */
 	| {readonly kind: 'read'; readonly files: readonly string[]; readonly hash?: boolean}
+	/** Puts entries into a store that nobody has open: URLs of a prefix and the numbers `[from, to)`. */
+	| {
+			readonly kind: 'plant';
+			readonly store: string;
+			readonly prefix: string;
+			readonly from: number;
+			readonly to: number;
+			readonly sizeBytes: number;
+	  }
 	/** Downloads with node-fetch, into a file. */
 	| {readonly kind: 'fetch'; readonly url: string; readonly file: string}
 	/** Reads URLs through the drive's operations in the worker itself, without a mount. */
 	| {readonly kind: 'loopback'; readonly cacheDir: string; readonly urls: readonly string[]; readonly readers: number};
+
+/** What a process is told that has a cache of media open, larder's or the original's. Calls follow one another, each awaited. */
+export type CacheJob =
+	/** Opens a cache in the place of the one before. Done when it knows what is in the directory. */
+	| {readonly kind: 'open'; readonly directory: string; readonly maxMemoryItems: number}
+	/** A `put` for each URL. */
+	| {readonly kind: 'put'; readonly urls: readonly string[]; readonly sizeBytes: number}
+	/** So many of `get`, of the URLs in turn. What is not stored is a failure. */
+	| {readonly kind: 'get'; readonly urls: readonly string[]; readonly calls: number}
+	/** So many of `stats`. Another number of entries is a failure. */
+	| {readonly kind: 'stats'; readonly entries: number; readonly calls: number};
 
 export interface Done {
 	readonly seconds: number;

@@ -3,6 +3,7 @@ import path from 'node:path';
 import {run} from '../helpers/run.js';
 import {runSilently, startDrive, startWorkers, writeNoise, type Bench, type Findings} from './bench.js';
 import type {BenchDrive} from './drive.js';
+import {firstRead} from './first-read.js';
 import {interleave, type Sample} from './measure.js';
 import {smallEnough, rowsOf} from './report.js';
 import {plant} from './store.js';
@@ -75,10 +76,7 @@ async function startOver(bench: Bench, full: string, url: string): Promise<Findi
 	await plant(single, url, SIZE_BYTES);
 	const reader = startWorkers(bench, 1)[0] as Worker;
 	const start = (store: string) => async (): Promise<Sample> => {
-		const from = performance.now();
-		const drive = await startDrive(bench, store);
-		await reader.run({kind: 'read', files: [drive.path(url)]});
-		const seconds = (performance.now() - from) / 1000;
+		const {seconds, drive} = await firstRead(bench, reader, {store, url});
 		await drive.stop();
 		return {seconds};
 	};

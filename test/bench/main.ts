@@ -10,7 +10,9 @@ import {run} from '../helpers/run.js';
 import type {Bench, Findings, Workload} from './bench.js';
 import {Cleanup} from './cleanup.js';
 import {coldFile} from './cold-file.js';
+import {library} from './library.js';
 import {tenThousand} from './listing.js';
+import {hundredThousand, million} from './many-entries.js';
 import {startOrigin} from './origin.js';
 import {table} from './report.js';
 import {smallFiles} from './small-files.js';
@@ -21,7 +23,13 @@ const WORKLOADS: Readonly<Record<string, Workload>> = {
 	'warm-file': warmFile,
 	'small-files': smallFiles,
 	'listing': tenThousand,
+	'many-entries': hundredThousand,
+	'library': library,
+	'million': million,
 };
+
+/** Those that run unless others are named: all that takes minutes at most. */
+const USUAL = Object.keys(WORKLOADS).filter(name => name !== 'million');
 
 const {values, positionals} = parseArgs({
 	allowPositionals: true,
@@ -38,7 +46,9 @@ const unknown = positionals.filter(name => !(name in WORKLOADS));
 if (values.help || unknown.length > 0 || !/^[1-9]\d*$/.test(values.rounds)) {
 	console.error(`npm run bench -- [--json] [--rounds N] [--directory DIRECTORY] [--node OPTIONS] [${Object.keys(WORKLOADS).join('|')}]…
 
---directory where the files of it all are made, 4 GB at most; ${tmpdir()} unless told
+million     runs only when it is named: it takes many minutes, 9 GB of disk and 2 million inodes
+library     needs python3, for the original's way
+--directory where the files of it all are made, 4 GB at most without million; ${tmpdir()} unless told
 --node      options of node for the daemons: --node='--cpu-prof --cpu-prof-dir=/somewhere'`);
 	process.exit(values.help ? 0 : 2);
 }
@@ -49,7 +59,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 try {
-	await main(positionals.length > 0 ? positionals : Object.keys(WORKLOADS));
+	await main(positionals.length > 0 ? positionals : USUAL);
 } finally {
 	await cleanup.run();
 }

@@ -11,13 +11,13 @@ export interface Target {
 export interface Row {
 	readonly workload: string;
 	readonly subject: string;
-	/** The median as a person wants it: `1.25 GB/s`, `830 files/s`, `210 ms`. */
+	/** The median as a person wants it: `1.25 GB/s`, `830 files/s`, `210 ms`, `0.51 µs`. */
 	readonly median: string;
 	/** From the slowest to the fastest run, in the same unit. */
 	readonly range: string;
 	/** The time of this subject by the time of another. */
 	readonly ratios: Readonly<Record<string, number>>;
-	/** What the process spends that serves: of a GiB, of a file, or of a run; user + system. */
+	/** What the process spends that serves: of a GiB, of a file, of a call, or of a run; user + system. */
 	readonly cpu: string;
 	readonly peakRssBytes: number | undefined;
 	readonly targets: readonly Target[];
@@ -28,7 +28,11 @@ export type Amount =
 	| {readonly bytes: number}
 	| {readonly files: number}
 	/** Nothing to divide by: the time itself counts. */
-	| 'time';
+	| 'time'
+	/** The runs' seconds are those of one call. It is shown how many follow one another in a second, … */
+	| 'calls'
+	/** … or how long one takes, where that is microseconds. */
+	| 'one call';
 
 export interface RowOptions {
 	readonly workload: string;
@@ -71,11 +75,17 @@ export function atLeast(bytesPerSecond: number, runs: Runs, subject: string, byt
 	};
 }
 
+/** Less than so long, whatever another takes. */
+export function within(limitSeconds: number, runs: Runs, subject: string): Target {
+	const says = limitSeconds < 0.001 ? `${limitSeconds * 1e6} µs` : `${limitSeconds} s`;
+	return {says: `< ${says}`, met: median(secondsOf(runs, subject)) < limitSeconds};
+}
+
 /** What a daemon may take, whatever it does. */
 const MAX_RSS_BYTES = 150e6;
 
-export function smallEnough(runs: Runs, subject: string): Target {
-	return {says: `RSS < ${MAX_RSS_BYTES / 1e6} MB`, met: (peakRssBytesOf(runs, subject) ?? NaN) < MAX_RSS_BYTES};
+export function smallEnough(runs: Runs, subject: string, limitBytes = MAX_RSS_BYTES): Target {
+	return {says: `RSS < ${limitBytes / 1e6} MB`, met: (peakRssBytesOf(runs, subject) ?? NaN) < limitBytes};
 }
 
 /** A table as Markdown has it, which is also good to read in a terminal. */
@@ -96,7 +106,7 @@ export function table(rows: readonly Row[]): string {
 		row.median,
 		row.range,
 		Object.entries(row.ratios)
-			.map(([reference, value]) => `${value.toFixed(2)}x ${reference}`)
+			.map(([reference, value]) => `${multiple(value)}x ${reference}`)
 			.join(', '),
 		row.cpu,
 		row.peakRssBytes === undefined ? '' : `${Math.round(row.peakRssBytes / 1e6)} MB`,
@@ -109,14 +119,27 @@ export function table(rows: readonly Row[]): string {
 	return [show(head), rule, ...lines.map(show)].join('\n');
 }
 
+/** Two decimals, and where they would be nothing, two figures. */
+function multiple(value: number): string {
+	return value < 0.1 ? value.toPrecision(2) : value.toFixed(2);
+}
+
+function microseconds(seconds: number): string {
+	return (seconds * 1e6).toFixed(seconds < 1e-5 ? 2 : 0);
+}
+
 function inUnits(seconds: number, amount: Amount): string {
 	if (amount === 'time') return `${(seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0)} ms`;
+	if (amount === 'calls') return `${Math.round(1 / seconds)} calls/s`;
+	if (amount === 'one call') return `${microseconds(seconds)} µs`;
 	if ('files' in amount) return `${Math.round(amount.files / seconds)} files/s`;
 	return `${(amount.bytes / seconds / 1e9).toFixed(2)} GB/s`;
 }
 
 function cpuFor({user, system}: Cpu, amount: Amount): string {
 	if (amount === 'time') return `${user.toFixed(2)} + ${system.toFixed(2)} s`;
+	if (amount === 'calls') return `${(user * 1000).toFixed(2)} + ${(system * 1000).toFixed(2)} ms/call`;
+	if (amount === 'one call') return `${microseconds(user)} + ${microseconds(system)} µs/call`;
 	if ('files' in amount) {
 		const each = (seconds: number) => ((seconds * 1000) / amount.files).toFixed(2);
 		return `${each(user)} + ${each(system)} ms/file`;

@@ -5,7 +5,6 @@
  */
 import {createHash, type Hash} from 'node:crypto';
 import {closeSync, createWriteStream, openSync, readSync} from 'node:fs';
-import {createInterface} from 'node:readline';
 import {pipeline} from 'node:stream/promises';
 import fetch from 'node-fetch';
 import {SYSTEM_CLOCK} from '../../src/base/clock.js';
@@ -14,26 +13,21 @@ import {Drive} from '../../src/fs/drive.js';
 import {openCache} from '../../src/library/open.js';
 import {Dispatcher} from '../../src/transport/dispatch.js';
 import {Loopback} from '../../src/transport/loopback.js';
-import {READ_BYTES, type Answer, type Done, type Job} from './jobs.js';
+import {putLikeOriginal} from '../helpers/original.js';
+import {READ_BYTES, type Done, type Job} from './jobs.js';
+import {serve, timed} from './serve.js';
 
 const DEADLINES = {openMs: 60_000, readMs: 60_000, otherMs: 10_000};
 const MAX_SIZE_BYTES = 100e9;
 
-createInterface({input: process.stdin}).on('line', line => {
-	void run(JSON.parse(line) as Job).then(
-		done => answer({done}),
-		(error: unknown) => answer({failed: error instanceof Error ? (error.stack ?? error.message) : String(error)}),
-	);
-});
-
-function answer(value: Answer): void {
-	process.stdout.write(`${JSON.stringify(value)}\n`);
-}
+serve(run);
 
 function run(job: Job): Promise<Done> {
 	switch (job.kind) {
 		case 'read':
 			return read(job.files, job.hash ?? false);
+		case 'plant':
+			return plantShare(job);
 		case 'fetch':
 			return fetchInto(job.url, job.file);
 		case 'loopback':
@@ -66,6 +60,17 @@ function readFile(file: string, buffer: Buffer, hash: Hash | undefined): number 
 	}
 }
 
+function plantShare({store, prefix, from, to, sizeBytes}: Job & {kind: 'plant'}): Promise<Done> {
+	const fields = {mimetype: 'application/octet-stream', filename: 'planted'};
+	return timed(() => {
+		for (let index = from; index < to; index++) {
+			putLikeOriginal(store, `${prefix}${index}`, `${index}`.padEnd(sizeBytes), fields);
+		}
+
+		return (to - from) * sizeBytes;
+	});
+}
+
 function fetchInto(url: string, file: string): Promise<Done> {
 	return timed(async () => {
 		const {body, headers} = await fetch(url);
@@ -76,7 +81,7 @@ function fetchInto(url: string, file: string): Promise<Done> {
 }
 
 async function loopback(cacheDir: string, urls: readonly string[], readers: number): Promise<Done> {
-	const cache = openCache({directory: cacheDir, maxSizeBytes: MAX_SIZE_BYTES});
+	const cache = openCache({directory: cacheDir, limits: {maxBytes: MAX_SIZE_BYTES}});
 	const drive = new Drive(cache, {isReadOnly: false, isShared: false, clock: SYSTEM_CLOCK});
 	const transport = new Loopback(drive, new Dispatcher(NO_LOG), DEADLINES);
 	try {
@@ -111,16 +116,4 @@ async function readUrl(transport: Loopback, url: string, buffer: Buffer): Promis
 	} finally {
 		await file.close();
 	}
-}
-
-/** @param work - returns the bytes it has moved. */
-async function timed(work: () => number | Promise<number>, hash?: Hash): Promise<Done> {
-	const cpuBefore = process.cpuUsage();
-	const from = performance.now();
-	const bytes = await work();
-	const seconds = (performance.now() - from) / 1000;
-	const {user, system} = process.cpuUsage(cpuBefore);
-	const cpu = {user: user / 1e6, system: system / 1e6};
-	const peakRssBytes = process.resourceUsage().maxRSS * 1024;
-	return {seconds, cpu, bytes, peakRssBytes, ...(hash && {sha256: hash.digest('hex')})};
 }

@@ -6,23 +6,30 @@ import type {Readable, Writable} from 'node:stream';
 import type {Cleanup} from './cleanup.js';
 import type {Answer, Done, Job} from './jobs.js';
 import type {Sample} from './measure.js';
+import {RunningProcess} from './running-process.js';
 
 const PROGRAM = path.resolve(import.meta.dirname, 'worker.js');
 const DEADLINE_MS = 120_000;
 
 /** A process for jobs, one at a time, each a line of JSON there and back. */
-export class Worker {
+export class Worker<Told extends {readonly kind: string} = Job> {
 	readonly #child: ChildProcessByStdio<Writable, Readable, null>;
 	readonly #answers: Interface;
 
-	constructor(cleanup: Cleanup) {
-		this.#child = spawn(process.execPath, [PROGRAM], {stdio: ['pipe', 'pipe', 'inherit']});
+	/** @param args - what `program` is started with: unless told, worker.ts for node. */
+	constructor(cleanup: Cleanup, program = process.execPath, args: readonly string[] = [PROGRAM]) {
+		this.#child = spawn(program, args, {stdio: ['pipe', 'pipe', 'inherit']});
 		this.#answers = createInterface({input: this.#child.stdout});
 		cleanup.add(() => this.#child.kill('SIGKILL'));
 	}
 
+	/** As Linux sees it. */
+	get process(): RunningProcess {
+		return new RunningProcess(this.#child.pid);
+	}
+
 	/** @throws Error when the job fails, the worker ends, or the deadline has passed. */
-	async run(job: Job): Promise<Done> {
+	async run(job: Told): Promise<Done> {
 		const settled = new AbortController();
 		const signal = AbortSignal.any([settled.signal, AbortSignal.timeout(DEADLINE_MS)]);
 		const answered = once(this.#answers, 'line', {signal}) as Promise<[string]>;

@@ -2,10 +2,9 @@
 import {chmodSync, chownSync, mkdirSync, statSync} from 'node:fs';
 import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {MemoryCatalogue} from '../../src/store/memory-catalogue.js';
 import {NO_LOG} from '../../src/base/log.js';
 import {Store} from '../../src/store/store.js';
-import {get, openMediaCache, openStore, put, temporaryDirectory, TestClock} from '../helpers/cache.js';
+import {entryFiles, get, openMediaCache, openStore, put, temporaryDirectory, TestClock} from '../helpers/cache.js';
 import {putLikeOriginal} from '../helpers/original.js';
 import {IS_ROOT, NOT_ROOT} from '../helpers/root.js';
 
@@ -45,9 +44,9 @@ function directoryOfNobody(t: ExecutionContext): string {
 check(`a directory that cannot be made is refused at construction, with its name and the reason${suffix}`, async t => {
 	const base = temporaryDirectory(t);
 	chmodSync(base, 0o755);
-	const options = {directory: path.join(base, 'cache'), limitBytes: 1, clock: new TestClock(), log: NO_LOG};
+	const options = {directory: path.join(base, 'cache'), clock: new TestClock(), log: NO_LOG};
 	await asNobody(async () => {
-		t.throws(() => new Store(options, new MemoryCatalogue()), {
+		t.throws(() => new Store(options), {
 			code: 'not-permitted',
 			message: /cannot be a cache directory: .*EACCES/,
 		});
@@ -65,7 +64,7 @@ check(`what is stored is read from a directory that cannot be written to, and a 
 		t.is(await get(store, A), 'stored');
 		await t.throwsAsync(put(store, B, 'b'), {code: 'EACCES'});
 		t.is(store.usedBytes, store.totals.allocatedBytes);
-		await store.setLimit(0);
+		await store.setLimits({maxBytes: 0});
 		t.is(store.totals.entries, 1, 'what cannot be removed stays counted');
 		await store.close();
 	});
@@ -73,15 +72,26 @@ check(`what is stored is read from a directory that cannot be written to, and a 
 
 check(`an entry of another user that may not be read is a miss${suffix}`, async t => {
 	const directory = directoryOfNobody(t);
-	const cache = openMediaCache(t, directory);
-	await cache.put(A, Buffer.from('private'), 'text/plain', 'a.txt');
-	await cache.close();
+	putLikeOriginal(directory, A, 'private');
+	for (const file of entryFiles(directory)) chmodSync(path.join(directory, file), 0o600);
 	await asNobody(async () => {
 		const store = openStore(t, {directory});
 		await store.load();
 		t.is(await get(store, A), undefined);
 		t.is(store.totals.entries, 0);
 		await store.close();
+	});
+});
+
+check(`a directory that another user has used is refused with a word of what to do${suffix}`, async t => {
+	const directory = directoryOfNobody(t);
+	const cache = openMediaCache(t, directory);
+	await cache.put(A, Buffer.from('private'), 'text/plain', 'a.txt');
+	await cache.close();
+	await asNobody(async () => {
+		const options = {directory, clock: new TestClock(), log: NO_LOG};
+		t.throws(() => new Store(options), {code: 'not-permitted', message: /EACCES.*chown -R USER/});
+		await Promise.resolve();
 	});
 });
 

@@ -30,12 +30,12 @@ const [A, B, C] = ['https://a.example/a', 'https://a.example/b', 'https://a.exam
 		t.is(store.usedBytes, allocatedOnDisk(directory));
 		const error = await failsWith(t, 'not-permitted', store.remove(keyOf(A)));
 		t.regex(error.message, /^https:\/\/a\.example\/a cannot be removed: EBUSY/);
-		await store.setLimit(0);
+		await store.setLimits({maxBytes: 0});
 		t.is(store.usedBytes, SMALL_ENTRY_BYTES);
 
 		release();
 		clock.advance(61_000);
-		await store.setLimit(0);
+		await store.setLimits({maxBytes: 0});
 		t.is(store.usedBytes, 0);
 		t.is(allocatedOnDisk(directory), 0);
 	},

@@ -10,8 +10,9 @@ import {UrlCache} from '../../src/cache/url-cache.js';
 import type {Version} from '../../src/cache/version.js';
 import {MediaCache, type MediaCacheOptions} from '../../src/library/media-cache.js';
 import type {Transform} from '../../src/media/transforms.js';
+import {Budget} from '../../src/store/budget.js';
 import {keyOf} from '../../src/store/key.js';
-import {MemoryCatalogue} from '../../src/store/memory-catalogue.js';
+import {NO_LIMITS, type Limits} from '../../src/store/limits.js';
 import type {Pin} from '../../src/store/pin.js';
 import {Store} from '../../src/store/store.js';
 
@@ -46,9 +47,23 @@ export function temporaryDirectory(t: ExecutionContext): string {
 	return directory;
 }
 
+/** A budget over nothing but what is held. */
+export function openBudget(maxBytes: number, evictNext = () => Promise.resolve(false)) {
+	let limits: Limits = {...NO_LIMITS, maxBytes};
+	const budget = new Budget({
+		limits: () => limits,
+		usage: () => ({entries: 0, allocatedBytes: 0, heldByOthers: 0}),
+		diskFreeBytes: () => Infinity,
+		evictNext,
+		onHeld() {},
+	});
+	return {budget, setLimit: (bytes: number) => (limits = {...limits, maxBytes: bytes})};
+}
+
 export interface StoreSetup {
 	readonly directory?: string;
 	readonly limitBytes?: number;
+	readonly limits?: Partial<Limits>;
 	readonly clock?: TestClock;
 	readonly log?: Log;
 }
@@ -56,7 +71,7 @@ export interface StoreSetup {
 /** A store, closed with the test. */
 export function openStore(t: ExecutionContext, setup: StoreSetup = {}): Store {
 	const {directory = temporaryDirectory(t), limitBytes = 64 * MIB, clock = new TestClock(), log = NO_LOG} = setup;
-	const store = new Store({directory, limitBytes, clock, log}, new MemoryCatalogue());
+	const store = new Store({directory, limits: {maxBytes: limitBytes, ...setup.limits}, clock, log});
 	t.teardown(() => store.close());
 	return store;
 }

@@ -2,7 +2,9 @@ import {chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import os from 'node:os';
 import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {formatSize} from '../../../src/base/units.js';
 import {loadConfig, type Config, type ConfigRequest} from '../../../src/config/load.js';
+import {POLICY_NAMES} from '../../../src/config/options.js';
 import {UsageError} from '../../../src/config/usage-error.js';
 
 /** A home without a configuration file. */
@@ -32,6 +34,10 @@ test('without anything said, every setting has its default', t => {
 	t.deepEqual(settings, {
 		cacheDir: path.join(directory, '.cache/larder'),
 		maxSize: 10 * 1024 ** 3,
+		maxEntries: Infinity,
+		maxAge: Infinity,
+		minFree: 0,
+		policy: 'least-recently-used',
 		logLevel: 'info',
 		logFormat: 'auto',
 		readOnly: false,
@@ -133,7 +139,7 @@ test('an empty file, and one of comments only, say nothing', t => {
 });
 
 test('a wrong value is reported with its flag, variable or file, the value and what is expected', t => {
-	const expected = 'expected a size such as 500MB or 10GB';
+	const expected = 'expected a size such as 500MB or 10GB, or none';
 	t.is(complaint(t, {flags: {maxSize: 'lots'}}), `--max-size is "lots"; ${expected}`);
 	t.is(complaint(t, {env: {LARDER_MAX_SIZE: '-1'}}), `LARDER_MAX_SIZE is "-1"; ${expected}`);
 	t.is(complaint(t, {yaml: 'max-size: [1]'}), `larder.yaml: max-size is [1]; ${expected}`);
@@ -151,6 +157,47 @@ test('what no timer or counter can hold is a wrong value', t => {
 	t.regex(complaint(t, {yaml: 'idle-timeout: 30'}), /idle-timeout is 30; expected a duration with its unit/);
 	for (const count of ['1.5', '-1', 'x']) t.regex(complaint(t, {flags: {retries: count}}), /whole number/);
 	t.regex(complaint(t, {yaml: 'max-downloads: 0'}), /whole number of 1 or more/);
+});
+
+test('the word none lifts a limit, wherever it is written, and is what a size without a limit is shown as', t => {
+	const {settings} = load(t, {yaml: 'max-size: none', env: {LARDER_MAX_AGE: 'none'}, flags: {maxEntries: 'none'}});
+	t.deepEqual([settings.maxSize, settings.maxAge, settings.maxEntries], [Infinity, Infinity, Infinity]);
+	t.is(formatSize(settings.maxSize), 'none');
+});
+
+test('none is no size to leave free, and no time for a timer', t => {
+	t.is(complaint(t, {flags: {minFree: 'none'}}), '--min-free is "none"; expected a size such as 500MB or 10GB');
+	t.regex(complaint(t, {flags: {idleTimeout: 'none'}}), /expected a duration with its unit, from 1ms to 24d/);
+	t.regex(complaint(t, {yaml: 'max-size: .inf'}), /max-size is .*; expected a size such as 500MB or 10GB, or none$/);
+});
+
+test('an age may be longer than a timer can take, and has a unit', t => {
+	const day = 86_400_000;
+	const ages = {'12h': day / 2, '25d': 25 * day, '90d': 90 * day, '1y': 365.25 * day, '2 weeks': 14 * day};
+	for (const [text, ms] of Object.entries(ages)) t.is(load(t, {flags: {maxAge: text}}).settings.maxAge, ms, text);
+	for (const wrong of ['90', '0d', '-1d', 'd', 'never', '']) {
+		const expected = 'expected a duration with its unit, such as 12h, 90d or 1y, or none';
+		t.is(complaint(t, {flags: {maxAge: wrong}}), `--max-age is "${wrong}"; ${expected}`);
+	}
+});
+
+test('a number of files to keep is whole, and at least 1', t => {
+	t.is(load(t, {yaml: 'max-entries: 5000'}).settings.maxEntries, 5000);
+	t.is(load(t, {env: {LARDER_MAX_ENTRIES: '1'}}).settings.maxEntries, 1);
+	for (const wrong of ['0', '-1', '1.5', 'many']) {
+		const expected = 'expected a whole number of 1 or more, or none';
+		t.is(complaint(t, {flags: {maxEntries: wrong}}), `--max-entries is "${wrong}"; ${expected}`);
+	}
+});
+
+test('disk space to leave free is a size, and may be 0', t => {
+	t.is(load(t, {yaml: 'min-free: 2GB'}).settings.minFree, 2 * 1024 ** 3);
+	t.is(load(t, {yaml: 'min-free: 0'}).settings.minFree, 0);
+});
+
+test('a policy is one of the four', t => {
+	for (const name of POLICY_NAMES) t.is(load(t, {flags: {policy: name}}).settings.policy, name);
+	t.regex(complaint(t, {yaml: 'policy: lru'}), /policy is "lru"; expected one of least-recently-used, /);
 });
 
 test('a header that would break every request is a wrong value', t => {

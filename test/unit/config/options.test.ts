@@ -6,16 +6,18 @@ import {
 	flagsOf,
 	OPTION_NAMES,
 	OPTIONS,
+	POLICY_NAMES,
 	variableOf,
 } from '../../../src/config/options.js';
 import {loadConfig} from '../../../src/config/load.js';
+import {POLICIES} from '../../../src/store/policies.js';
 
 const SURROUNDINGS = {env: {}, home: '/home/ann', directory: '/srv', version: '1.2.3'};
 
 test('a setting has one name in four spellings', t => {
 	t.is(fieldOf('max-size'), 'maxSize');
 	t.is(variableOf('max-size'), 'LARDER_MAX_SIZE');
-	t.deepEqual(flagsOf('max-size'), ['--max-size <size>']);
+	t.deepEqual(flagsOf('max-size'), ['--max-size <size|none>']);
 	t.deepEqual(flagsOf('log-level'), ['--log-level <debug|info|warn|error|silent>']);
 });
 
@@ -31,8 +33,18 @@ test('every default is what its setting expects', t => {
 	}
 });
 
+test('the policies to choose from are those of the store', t => {
+	t.deepEqual([...POLICY_NAMES], Object.keys(POLICIES));
+});
+
+test('what decides who leaves, and what is logged, takes effect without a restart', t => {
+	const live = OPTION_NAMES.filter(name => OPTIONS[name].live);
+	t.deepEqual(live, ['max-size', 'max-entries', 'max-age', 'min-free', 'policy', 'log-level']);
+});
+
 test('the settings that differ are named', t => {
 	const {settings} = loadConfig({...SURROUNDINGS, configFile: '/dev/null', flags: {}});
 	t.deepEqual(changedOptions(settings, {...settings, maxSize: 1, cacheDir: '/x'}), ['cache-dir', 'max-size']);
 	t.deepEqual(changedOptions(settings, {...settings}), []);
+	t.deepEqual(changedOptions(settings, {...settings, maxEntries: Infinity}), []);
 });

@@ -1,12 +1,9 @@
 import test from 'ava';
-import {Budget} from '../../../src/store/budget.js';
-import {MemoryCatalogue} from '../../../src/store/memory-catalogue.js';
-import {failsWith} from '../../helpers/cache.js';
+import {failsWith, openBudget} from '../../helpers/cache.js';
 
 /** A budget of 100 over entries of 30 each that it may evict, one a turn. */
 function budgetWith(entries: number) {
-	const catalogue = new MemoryCatalogue();
-	const budget: Budget = new Budget(100, catalogue, async () => {
+	const {budget, setLimit} = openBudget(100, async () => {
 		await Promise.resolve();
 		if (entries === 0) return false;
 		entries--;
@@ -14,7 +11,7 @@ function budgetWith(entries: number) {
 		return true;
 	});
 	budget.hold(30 * entries);
-	return {budget, left: () => entries};
+	return {budget, setLimit, left: () => entries};
 }
 
 test('room is taken at once where there is some', async t => {
@@ -62,15 +59,15 @@ test('freeing up evicts by as much as was asked for, or all there is', async t =
 });
 
 test('a lower limit is kept from then on', async t => {
-	const {budget, left} = budgetWith(3);
-	budget.limitBytes = 35;
+	const {budget, setLimit, left} = budgetWith(3);
+	setLimit(35);
 	await budget.keep();
 	t.is(left(), 1);
 });
 
 test('a closed budget evicts nothing more', async t => {
-	const {budget, left} = budgetWith(3);
-	budget.limitBytes = 0;
+	const {budget, setLimit, left} = budgetWith(3);
+	setLimit(0);
 	const keeping = budget.keep();
 	await budget.close();
 	await keeping;

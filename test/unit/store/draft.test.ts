@@ -2,21 +2,20 @@ import {spawnSync} from 'node:child_process';
 import {statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {Budget} from '../../../src/store/budget.js';
 import {Draft, draftOwner} from '../../../src/store/draft.js';
 import {keyOf} from '../../../src/store/key.js';
 import {Layout} from '../../../src/store/layout.js';
-import {MemoryCatalogue} from '../../../src/store/memory-catalogue.js';
+import {KeyLocks} from '../../../src/store/key-locks.js';
 import {publish} from '../../../src/store/publish.js';
 import {sweepDownloads} from '../../../src/store/recover.js';
-import {allocatedOnDisk, failsWith, leftovers, MIB, temporaryDirectory} from '../../helpers/cache.js';
+import {allocatedOnDisk, failsWith, leftovers, MIB, openBudget, temporaryDirectory} from '../../helpers/cache.js';
 
 const KEY = keyOf('https://a.example/a');
 
 function setUp(t: ExecutionContext, limitBytes: number, evictNext = () => Promise.resolve(false)) {
 	const layout = new Layout(temporaryDirectory(t));
 	layout.create();
-	return {layout, budget: new Budget(limitBytes, new MemoryCatalogue(), evictNext)};
+	return {layout, budget: openBudget(limitBytes, evictNext).budget};
 }
 
 test('a draft holds the blocks that its entry will take, until it is discarded', async t => {
@@ -129,7 +128,7 @@ test('a sidecar that cannot be put in its place leaves the draft as it was', asy
 	const draft = await Draft.create(layout, KEY, budget);
 	await draft.write([Buffer.from('body')], 0);
 	const facts = {url: 'https://a.example/a', mimetype: 'text/plain', filename: 'a', size: 4};
-	const sidecar = {...facts, ts: 1, stored: 1, origin: {}, others: {}};
+	const sidecar = {...facts, ts: 1, stored: 1, origin: {}, pinned: false, tags: [], durable: false, others: {}};
 	await t.throwsAsync(publish(new Elsewhere(layout.root), draft, sidecar, false), {code: 'ENOENT'});
 	t.deepEqual(leftovers(layout.root), [path.basename(draft.path)]);
 	t.is(allocatedOnDisk(layout.root), 0);
@@ -150,7 +149,9 @@ test('the sweep removes what dead processes left, and nothing of the living', as
 		`${KEY}.${process.pid}.0123456789ab0123456789ab`,
 	];
 	for (const name of [...living.slice(0, 2), ...dead]) writeFileSync(path.join(layout.downloads, name), '');
-	await sweepDownloads(layout);
+	const locks = new KeyLocks(layout.locks);
+	await sweepDownloads(layout, locks);
+	locks.close();
 	t.deepEqual(leftovers(layout.root).sort(), living.sort());
 	await draft.discard();
 });

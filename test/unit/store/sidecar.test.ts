@@ -18,8 +18,13 @@ test('a sidecar reads back as it was written, with the fields that larder does n
 		ts: fc.double({min: 0, max: 1e10, noNaN: true}),
 		stored: fc.option(fc.double({min: 0, max: 1e10, noNaN: true}), {nil: undefined}),
 		origin: fc.record({length: fc.nat(), etag: fc.string(), lastModified: fc.nat()}, {requiredKeys: []}),
+		pinned: fc.boolean(),
+		tags: fc.uniqueArray(fc.string()).map(tags => tags.sort()),
+		durable: fc.boolean(),
 		others: fc.dictionary(
-			fc.string().filter(name => !/^(url|mimetype|filename|size|ts|stored|origin|__proto__)$/.test(name)),
+			fc
+				.string()
+				.filter(name => !/^(url|mimetype|filename|size|ts|stored|origin|pinned|tags|durable|__proto__)$/.test(name)),
 			fc.jsonValue(),
 		),
 	});
@@ -35,7 +40,7 @@ test("what the original does not say has the original's defaults", t => {
 	const sidecar = parseSidecar(text({}), KEY);
 	t.deepEqual(sidecar, {
 		...{url: URL_A, mimetype: 'application/octet-stream', filename: 'attachment', size: undefined, ts: 0},
-		...{stored: undefined, origin: {}, others: {}},
+		...{stored: undefined, origin: {}, pinned: false, tags: [], durable: false, others: {}},
 	});
 });
 

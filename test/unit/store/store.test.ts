@@ -45,7 +45,7 @@ test('the least recently used leaves first, and an access counts as use', async 
 	await put(store, 'https://a.example/e', 'e');
 	t.is(store.lookup(keyOf(A)), undefined);
 	t.not(store.lookup(keyOf(B)), undefined);
-	t.is(store.evicted, 2);
+	t.is(store.evicted['max-size'], 2);
 });
 
 test('what is open is not evicted, and leaves once it is closed if the budget wants it', async t => {
@@ -53,7 +53,7 @@ test('what is open is not evicted, and leaves once it is closed if the budget wa
 	const store = openStore(t, {directory});
 	const pin = await putPinned(store, A, 'a');
 	await put(store, B, 'b');
-	await store.setLimit(0);
+	await store.setLimits({maxBytes: 0});
 	t.is(store.totals.entries, 1);
 	t.is(String(await pin.readAll()), 'a');
 	pin.close();
@@ -139,7 +139,7 @@ test('free space is what the budget leaves and what could be evicted, capped by 
 	const pin = await store.pin(keyOf(A));
 	t.is((await store.freeSpace()).freeBytes, MIB - allocatedOnDisk(directory));
 	pin?.close();
-	await store.setLimit(2 ** 50);
+	await store.setLimits({maxBytes: 2 ** 50});
 	const {bavail, bsize} = statfsSync(directory);
 	t.true((await store.freeSpace()).freeBytes < 2 * bavail * bsize);
 });
@@ -175,22 +175,22 @@ test('an access time is not written over a sidecar that another program has writ
 	const other = openStore(t, {directory});
 	await other.remove(keyOf(B));
 	await store.close();
-	t.is(other.lookup(keyOf(A))?.sidecar.ts, 1000);
+	t.is(other.lookup(keyOf(A))?.sidecar.size, 'theirs'.length);
+	t.is(await get(other, A), 'theirs');
 	t.is(entryFiles(directory).length, 2);
 	t.deepEqual(leftovers(directory), []);
 });
 
-test('whoever listens is told once of each entry that goes or is replaced', async t => {
+test('whoever listens is told of each entry that comes, goes or is replaced, and what is there now', async t => {
 	const store = openStore(t);
-	const gone: string[] = [];
-	store.onGone = ({sidecar, sizeBytes}) => gone.push(`${sidecar.url} ${sizeBytes}`);
+	const told: string[] = [];
+	store.onChanged = (key, now) => told.push(`${key === keyOf(A) ? 'A' : 'B'} ${now()?.sizeBytes ?? 'gone'}`);
 	await put(store, A, '1');
-	t.deepEqual(gone, []);
 	await put(store, A, '22');
 	await store.remove(keyOf(A));
 	await put(store, B, '333');
-	await store.setLimit(0);
-	t.deepEqual(gone, [`${A} 1`, `${A} 2`, `${B} 3`]);
+	await store.setLimits({maxBytes: 0});
+	t.deepEqual(told, ['A 1', 'A 2', 'A gone', 'B 3', 'B gone']);
 });
 
 test('a store closes twice, and its readers read on', async t => {

@@ -1,0 +1,172 @@
+/** The catalogue's file: its schema, and opening it whatever has become of it. */
+import {rmSync, statSync} from 'node:fs';
+import path from 'node:path';
+import {CacheError, messageOf, systemCode} from '../base/errors.js';
+import {FileLock} from '../sqlite/file-lock.js';
+import {migrate, NewerSchemaError} from '../sqlite/migrate.js';
+import {openDatabase, type Database} from '../sqlite/open.js';
+import {isDamaged} from '../sqlite/retry.js';
+import type {Layout} from './layout.js';
+import {POLICIES} from './policies.js';
+
+/**
+ * `totals` is kept by triggers, so that sums cost the same whatever the number
+ * of entries. Times are epoch milliseconds, keys their 32 bytes.
+ */
+const TABLES = `
+	CREATE TABLE entries (
+		id INTEGER PRIMARY KEY,
+		key BLOB NOT NULL UNIQUE,
+		sidecar TEXT NOT NULL,
+		size_bytes INTEGER NOT NULL,
+		allocated_bytes INTEGER NOT NULL,
+		stored_at REAL NOT NULL,
+		written_at REAL NOT NULL,
+		accessed_at REAL NOT NULL,
+		accesses INTEGER NOT NULL,
+		pinned INTEGER NOT NULL,
+		data TEXT NOT NULL,
+		sidecar_file TEXT NOT NULL
+	) STRICT;
+	CREATE TABLE totals (
+		entries INTEGER NOT NULL,
+		size_bytes INTEGER NOT NULL,
+		allocated_bytes INTEGER NOT NULL,
+		pinned_bytes INTEGER NOT NULL
+	) STRICT;
+	INSERT INTO totals VALUES (0, 0, 0, 0);
+	CREATE TRIGGER entries_insert AFTER INSERT ON entries BEGIN
+		UPDATE totals SET entries = entries + 1, ${added('NEW', '+')};
+	END;
+	CREATE TRIGGER entries_delete AFTER DELETE ON entries BEGIN
+		UPDATE totals SET entries = entries - 1, ${added('OLD', '-')};
+	END;
+	CREATE TRIGGER entries_update AFTER UPDATE OF size_bytes, allocated_bytes, pinned ON entries BEGIN
+		UPDATE totals SET ${added('OLD', '-')};
+		UPDATE totals SET ${added('NEW', '+')};
+	END;
+	CREATE TABLE limits (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+	CREATE TABLE processes (
+		id INTEGER PRIMARY KEY,
+		identity TEXT NOT NULL,
+		held_bytes INTEGER NOT NULL DEFAULT 0,
+		batch INTEGER NOT NULL DEFAULT 0,
+		is_watching INTEGER NOT NULL DEFAULT 0,
+		has_said_limits INTEGER NOT NULL DEFAULT 0
+	) STRICT;
+	CREATE TABLE fills (
+		key BLOB PRIMARY KEY,
+		process INTEGER NOT NULL REFERENCES processes (id) ON DELETE CASCADE,
+		heartbeat REAL NOT NULL,
+		progress TEXT
+	) STRICT;
+`;
+
+/** One index for each policy: changing the policy costs nothing. */
+const INDEXES = Object.entries(POLICIES).flatMap(([name, policy]) =>
+	policy === undefined ? [] : `CREATE INDEX "${name}" ON entries (${policy.order.join(', ')}) WHERE pinned = 0;`,
+);
+
+const SCHEMA = [[TABLES, ...INDEXES].join('\n')];
+
+export const SCHEMA_VERSION = SCHEMA.length;
+
+/** Waits for who else is making the catalogue at the same moment. */
+const OPEN_TIMEOUT_MS = 5000;
+const LOOK_EVERY_MS = 2;
+/** SQLite's memory for pages, for each connection. */
+const CACHE_KIB = 1024;
+
+export interface Opened {
+	readonly database: Database;
+	/** Why the catalogue was made anew; undefined where it was there, or where none was. */
+	readonly wasLost: string | undefined;
+}
+
+/**
+ * Opens the catalogue; one that is damaged or of a newer larder is made anew,
+ * since all that it says can be read from the directory but counts and history.
+ *
+ * @throws the system's error, or SqliteError, where even that is not to be had.
+ */
+export function openCatalogue(layout: Layout, {isReading}: {isReading: boolean}): Opened {
+	return exclusively(layout, () => {
+		try {
+			return {database: openAndMigrate(layout.catalogue, isReading), wasLost: undefined};
+		} catch (error) {
+			if (!isUseless(error)) throw error;
+			removeFiles(layout.catalogue);
+			return {database: openAndMigrate(layout.catalogue, isReading), wasLost: messageOf(error)};
+		}
+	});
+}
+
+/** Whether only making it anew helps. */
+export function isUseless(error: unknown): boolean {
+	return isDamaged(error) || error instanceof NewerSchemaError || isForeign(error);
+}
+
+/** Who has it open goes on with the one that has no name any more, until it looks. */
+export function removeCatalogue(layout: Layout): void {
+	exclusively(layout, () => removeFiles(layout.catalogue));
+}
+
+/** Which file is there now; tells one that was made anew from the one that is open. */
+export function catalogueInode(file: string): bigint | undefined {
+	return statSync(file, {bigint: true, throwIfNoEntry: false})?.ino;
+}
+
+function openAndMigrate(file: string, isReading: boolean): Database {
+	const database = openDatabase(file, {timeoutMs: OPEN_TIMEOUT_MS, cacheKib: CACHE_KIB});
+	try {
+		migrate(database, SCHEMA);
+		database.pragma('foreign_keys = ON');
+		// Its tables may be somebody else's.
+		database.prepare('SELECT entries FROM totals').get();
+		database.pragma(`busy_timeout = 0`);
+		if (isReading) database.pragma('query_only = ON');
+		return database;
+	} catch (error) {
+		database.close();
+		throw error;
+	}
+}
+
+function removeFiles(file: string): void {
+	for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, {force: true, recursive: true});
+}
+
+/**
+ * Opening and removing exclude each other among all processes: who opens finds
+ * the file and the log of its changes of one and the same catalogue.
+ */
+function exclusively<T>(layout: Layout, work: () => T): T {
+	const lock = new FileLock(path.join(layout.locks, 'catalogue'));
+	try {
+		for (const givenUpAt = performance.now() + OPEN_TIMEOUT_MS; !lock.tryLock(); sleep(LOOK_EVERY_MS)) {
+			if (performance.now() > givenUpAt) throw new CacheError('busy', 'another process is opening the cache directory');
+		}
+
+		return work();
+	} finally {
+		lock.close();
+	}
+}
+
+/** Holds the thread up: what is waited for takes milliseconds, and nothing works before it. */
+function sleep(ms: number): void {
+	Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** A database that is not ours, or a directory or a link where the file should be. */
+function isForeign(error: unknown): boolean {
+	return ['SQLITE_ERROR', 'SQLITE_CANTOPEN_ISDIR', 'ELOOP', 'EISDIR'].includes(systemCode(error) ?? '');
+}
+
+function added(row: 'OLD' | 'NEW', sign: '+' | '-'): string {
+	return [
+		`size_bytes = size_bytes ${sign} ${row}.size_bytes`,
+		`allocated_bytes = allocated_bytes ${sign} ${row}.allocated_bytes`,
+		`pinned_bytes = pinned_bytes ${sign} ${row}.pinned * ${row}.allocated_bytes`,
+	].join(', ');
+}

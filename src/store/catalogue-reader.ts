@@ -1,0 +1,166 @@
+import type {Database, Statement} from '../sqlite/open.js';
+import {toEntry, type EntryRow} from './catalogue-row.js';
+import type {Entry} from './entry.js';
+import type {Key} from './key.js';
+import {parseLimits, type Limits} from './limits.js';
+import {POLICIES, type PolicyName, type Use} from './policies.js';
+
+/** What the entries come to. */
+export interface Totals {
+	readonly entries: number;
+	readonly sizeBytes: number;
+	readonly allocatedBytes: number;
+}
+
+/** What an answer is as of. */
+export interface WrittenBatch {
+	/** The last batch of the asking process that is in it. */
+	readonly batch: number;
+}
+
+/** What all that share the directory use of it. */
+export interface Usage extends Totals, WrittenBatch {
+	/** Of the allocated bytes those of pinned entries. */
+	readonly pinnedBytes: number;
+	/** What other processes hold beside the entries. */
+	readonly heldByOthers: number;
+}
+
+/** A row with its place in an order. */
+export interface Placed {
+	readonly entry: Entry;
+	readonly use: Use;
+}
+
+/** A process that has the directory open, or had. */
+export interface ProcessRow {
+	readonly id: number;
+	/** A `ProcessIdentity`, as JSON. */
+	readonly identity: string;
+	/** 1 for one that keeps the catalogue true to the directory. */
+	readonly is_watching: number;
+	/** 1 for one that has said what the directory may hold. */
+	readonly has_said_limits: number;
+}
+
+/** A fill under way, as its owner tells of it. */
+export interface FillRow {
+	readonly process: number;
+	/** The owner's `ProcessIdentity`, as JSON. */
+	readonly identity: string;
+	/** Epoch milliseconds at which its owner was at work. */
+	readonly heartbeat: number;
+	/** As the owner wrote it; null before it knows anything. */
+	readonly progress: string | null;
+}
+
+const ENTRY = 'id, key, sidecar, size_bytes, allocated_bytes, stored_at, data, sidecar_file';
+const USE = 'stored_at, accessed_at, accesses';
+const BATCH = 'coalesce((SELECT batch FROM processes WHERE id = :process), 0) AS batch';
+/** Rows read at a time: none of it holds a snapshot open, so that the log of changes can be folded in. */
+const PAGE = 128;
+
+type StoredRow = EntryRow & Use & {readonly id: number; readonly key: Buffer};
+
+/** What the catalogue is asked, each question a statement prepared once. */
+export class CatalogueReader {
+	readonly #entry: Statement<[Buffer], StoredRow>;
+	readonly #use: Statement<[{key: Buffer; process: number}], Use & WrittenBatch>;
+	readonly #usage: Statement<[{process: number}], Usage>;
+	readonly #page: Statement<[number], StoredRow>;
+	readonly #limits: Statement<[], {name: string; value: string}>;
+	readonly #fill: Statement<[Buffer], FillRow>;
+	readonly #processes: Statement<[], ProcessRow>;
+
+	constructor(readonly database: Database) {
+		const prepare = <P extends unknown[], R>(sql: string) => database.prepare(sql) as unknown as Statement<P, R>;
+		this.#entry = prepare(`SELECT ${ENTRY} FROM entries WHERE key = ?`);
+		this.#use = prepare(`SELECT ${USE}, ${BATCH} FROM entries WHERE key = :key`);
+		this.#usage = prepare(`
+			SELECT entries, size_bytes AS sizeBytes, allocated_bytes AS allocatedBytes, pinned_bytes AS pinnedBytes,
+				(SELECT coalesce(sum(held_bytes), 0) FROM processes WHERE id <> :process) AS heldByOthers,
+				${BATCH}
+			FROM totals`);
+		this.#page = prepare(`SELECT ${ENTRY} FROM entries WHERE id > ? ORDER BY id LIMIT ${PAGE}`);
+		this.#limits = prepare('SELECT name, value FROM limits');
+		this.#fill = prepare(`
+			SELECT process, identity, heartbeat, progress FROM fills JOIN processes ON processes.id = process WHERE key = ?`);
+		this.#processes = prepare('SELECT id, identity, is_watching, has_said_limits FROM processes');
+	}
+
+	entry(key: Key): Entry | undefined {
+		const row = this.#entry.get(blob(key));
+		return row && toEntry(key, row);
+	}
+
+	/** @param process - as for `usage`. */
+	use(key: Key, process: number): (Use & WrittenBatch) | undefined {
+		return this.#use.get({key: blob(key), process});
+	}
+
+	/** @param process - the one that asks, by its row; its own holdings it knows better. */
+	usage(process: number): Usage {
+		const usage = this.#usage.get({process});
+		if (usage === undefined) throw new Error('the catalogue has no totals');
+		return usage;
+	}
+
+	limits(): Partial<Limits> {
+		return parseLimits(this.#limits.all().map(({name, value}) => [name, value] as const));
+	}
+
+	fill(key: Key): FillRow | undefined {
+		return this.#fill.get(blob(key));
+	}
+
+	processes(): ProcessRow[] {
+		return this.#processes.all();
+	}
+
+	/** Each entry, in the order in which they came. */
+	*entries(): Generator<Entry> {
+		for (let after = 0; ;) {
+			const rows = this.#page.all(after);
+			for (const row of rows) yield toEntry(hex(row.key), row);
+			const last = rows.at(-1);
+			if (last === undefined) return;
+			after = last.id;
+		}
+	}
+
+	/**
+	 * The unpinned entries, that which should leave first at the front; none where
+	 * nothing leaves. It ends with the one that is last now: who is used meanwhile
+	 * moves behind it.
+	 */
+	*leaving(policy: PolicyName): Generator<Placed> {
+		const order = POLICIES[policy]?.order;
+		if (order === undefined) return;
+		const place = [...order, 'id'].join(', ');
+		const marks = Array(order.length + 1)
+			.fill('?')
+			.join(', ');
+		const placeOf = (row: StoredRow) => [...order.map(column => row[column]), row.id];
+		const select = `SELECT ${ENTRY}, ${USE} FROM entries WHERE pinned = 0`;
+		const backwards = [...order, 'id'].map(column => `${column} DESC`).join(', ');
+		const end = this.database.prepare(`${select} ORDER BY ${backwards} LIMIT 1`).get() as StoredRow | undefined;
+		if (end === undefined) return;
+		const bounds = `(${place}) > (${marks}) AND (${place}) <= (${marks})`;
+		const page = this.database.prepare(`${select} AND ${bounds} ORDER BY ${place} LIMIT ${PAGE}`);
+		for (let after = Array<number>(order.length + 1).fill(-Infinity); ;) {
+			const rows = page.all(...after, ...placeOf(end)) as StoredRow[];
+			for (const row of rows) yield {entry: toEntry(hex(row.key), row), use: row};
+			const last = rows.at(-1);
+			if (last === undefined) return;
+			after = placeOf(last);
+		}
+	}
+}
+
+export function blob(key: Key): Buffer {
+	return Buffer.from(key, 'hex');
+}
+
+export function hex(key: Uint8Array): Key {
+	return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('hex');
+}

@@ -1,0 +1,123 @@
+import type {Clock} from '../base/clock.js';
+import {messageOf} from '../base/errors.js';
+import type {Log} from '../base/log.js';
+import {redact} from '../base/redact.js';
+import type {Catalogue} from './catalogue.js';
+import type {Placed} from './catalogue-reader.js';
+import type {Entry} from './entry.js';
+import type {Key} from './key.js';
+import type {Limits, Reason} from './limits.js';
+import {POLICIES, type PolicyName} from './policies.js';
+
+export interface EvictorContext {
+	readonly catalogue: Catalogue;
+	limits(): Limits;
+	/** Whether somebody has the entry open. */
+	isOpen(key: Key): boolean;
+	/** Removes an entry; false where there was none, undefined where somebody is at work on it. */
+	tryRemove(key: Key): Promise<boolean> | undefined;
+	readonly clock: Clock;
+	readonly log: Log;
+}
+
+/** How long files that could not be removed are left alone. */
+const RETRY_REMOVAL_MS = 60_000;
+/** For so long the order in which entries leave is not asked for again: who was accessed meanwhile is passed over. */
+const ORDER_AGE_MS = 250;
+/** Orders asked for, for one entry: others that evict at the same time may take all that was in one. */
+const MAX_ROUNDS = 10;
+const LOOK_FOR_AGED_EVERY_MS = 60_000;
+
+/** Evicts what should leave first, and what is too old. */
+export class Evictor {
+	/** Entries that could not be removed, and when to try again. They stay counted. */
+	readonly #unremovable = new Map<Key, number>();
+	readonly #counts: Record<Reason, number> = {'max-size': 0, 'max-entries': 0, 'max-age': 0, 'min-free': 0};
+	#queue: {readonly policy: PolicyName; readonly candidates: Iterator<Placed>; readonly until: number} | undefined;
+	readonly #timer: NodeJS.Timeout;
+
+	constructor(private readonly context: EvictorContext) {
+		this.#timer = setInterval(() => void this.evictAged(), LOOK_FOR_AGED_EVERY_MS).unref();
+	}
+
+	/** Entries evicted since the start, by what made them leave. */
+	get counts(): Readonly<Record<Reason, number>> {
+		return this.#counts;
+	}
+
+	/** Evicts one entry; false when none can leave. */
+	async evictNext(reason: Reason): Promise<boolean> {
+		for (let round = 0; round < MAX_ROUNDS; round++) {
+			const {policy} = this.context.limits();
+			const isFresh = this.#renewQueue(policy, round > 0);
+			let hasMoved = false;
+			for (let next = this.#take(); next !== undefined; next = this.#take()) {
+				const outcome = this.#isAsPlaced(next, policy) ? await this.#evict(next.entry, reason) : 'gone';
+				if (outcome === 'evicted') return true;
+				hasMoved ||= outcome === 'gone';
+			}
+
+			// An order that has been used for a while, or while others evicted, may lack who has come meanwhile.
+			if (isFresh && !hasMoved) return false;
+		}
+
+		return false;
+	}
+
+	/** Evicts what was stored too long ago. */
+	async evictAged(): Promise<void> {
+		const {maxAgeMs} = this.context.limits();
+		if (maxAgeMs === Infinity) return;
+		const beforeMs = this.context.clock.now() - maxAgeMs;
+		for (const placed of this.context.catalogue.leaving('least-recently-stored')) {
+			if (placed.use.stored_at >= beforeMs) return;
+			if (this.#isAsPlaced(placed, 'least-recently-stored')) await this.#evict(placed.entry, 'max-age');
+		}
+	}
+
+	close(): void {
+		clearInterval(this.#timer);
+	}
+
+	/** Whether the order is a new one. */
+	#renewQueue(policy: PolicyName, mustBeNew: boolean): boolean {
+		const now = performance.now();
+		const isUsable = this.#queue !== undefined && this.#queue.policy === policy && now < this.#queue.until;
+		if (isUsable && !mustBeNew) return false;
+		const candidates = this.context.catalogue.leaving(policy)[Symbol.iterator]();
+		this.#queue = {policy, candidates, until: now + ORDER_AGE_MS};
+		return true;
+	}
+
+	#take(): Placed | undefined {
+		const next = this.#queue?.candidates.next();
+		return next === undefined || next.done ? undefined : next.value;
+	}
+
+	/** Whether nothing has happened to an entry, since the order was asked for, by which it would not leave now. */
+	#isAsPlaced({entry: {key}, use}: Placed, policy: PolicyName): boolean {
+		const {catalogue} = this.context;
+		const now = catalogue.use(key);
+		if (now === undefined || catalogue.get(key)?.sidecar.pinned === true) return false;
+		const order = POLICIES[policy]?.order ?? [];
+		return now.stored_at === use.stored_at && order.every(column => now[column] === use[column]);
+	}
+
+	async #evict({key, sidecar}: Entry, reason: Reason): Promise<'evicted' | 'gone' | 'in use'> {
+		const nowMs = this.context.clock.now();
+		if (this.context.isOpen(key) || (this.#unremovable.get(key) ?? 0) > nowMs) return 'in use';
+		try {
+			const removing = this.context.tryRemove(key);
+			if (removing === undefined) return 'in use';
+			if (!(await removing)) return 'gone';
+			this.#unremovable.delete(key);
+			this.#counts[reason]++;
+			this.context.log.debug('evicted', {url: redact(sidecar.url), reason});
+			return 'evicted';
+		} catch (error) {
+			this.#unremovable.set(key, nowMs + RETRY_REMOVAL_MS);
+			this.context.log.warn(messageOf(error));
+			return 'in use';
+		}
+	}
+}
