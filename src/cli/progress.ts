@@ -7,10 +7,17 @@ export interface Arriving {
 	readonly sizeBytes: number;
 }
 
+/** Something that is gone through. */
+export interface Counted {
+	readonly done: number;
+	/** As far as is known. */
+	readonly total: number;
+}
+
 /** How a terminal shows what goes on; elsewhere nothing is shown. */
 export interface Progress {
-	/** Shows how `what` arrives while `work` runs. */
-	during<T>(name: string, what: Arriving, work: () => Promise<T>): Promise<T>;
+	/** Shows how `what` arrives, or how far it is done, while `work` runs. */
+	during<T>(name: string, what: Arriving | Counted, work: () => Promise<T>): Promise<T>;
 	/** Prints a line above what is shown. */
 	print(line: string): void;
 	stop(): void;
@@ -35,10 +42,11 @@ export function createProgress(stream: NodeJS.WriteStream): Progress {
 	};
 }
 
-async function show<T>(bar: SingleBar, name: string, what: Arriving, work: () => Promise<T>): Promise<T> {
+async function show<T>(bar: SingleBar, name: string, what: Arriving | Counted, work: () => Promise<T>): Promise<T> {
 	const draw = () => {
-		bar.setTotal(Math.max(1, what.sizeBytes));
-		bar.update(what.sizeBytes === 0 ? 1 : what.arrivedBytes, payload(name, what));
+		const {done, total} = countedOf(what);
+		bar.setTotal(Math.max(1, total));
+		bar.update(total === 0 ? 1 : Math.min(done, total), payload(name, what));
 	};
 
 	const timer = setInterval(draw, REDRAW_EVERY_MS);
@@ -51,6 +59,17 @@ async function show<T>(bar: SingleBar, name: string, what: Arriving, work: () =>
 	}
 }
 
-function payload(name: string, {arrivedBytes, sizeBytes}: Arriving) {
-	return {name, arrived: formatSize(arrivedBytes), size: formatSize(sizeBytes)};
+function payload(name: string, what: Arriving | Counted) {
+	const format = 'done' in what ? formatCount : formatSize;
+	const {done, total} = countedOf(what);
+	return {name, arrived: format(done), size: format(total)};
+}
+
+function countedOf(what: Arriving | Counted): Counted {
+	return 'done' in what ? what : {done: what.arrivedBytes, total: what.sizeBytes};
+}
+
+/** 1234567 -> `'1,234,567'` */
+function formatCount(count: number): string {
+	return count.toLocaleString('en');
 }

@@ -18,7 +18,7 @@ test('larder path prints where a URL is, and that is where it reads', async t =>
 	}
 });
 
-test('larder ls and stats say what is stored, least recently used first, with and without a drive', async t => {
+test('larder ls and stats say what is stored, with and without a drive', async t => {
 	const cacheDir = await workDirectory(t);
 	const urls = ['http://a.example/1', 'http://a.example/2'];
 	for (const [index, url] of urls.entries()) await plant(cacheDir, url, 'x'.repeat(1000 * (index + 1)));
