@@ -170,6 +170,11 @@ export class UrlCache {
 		return this.#store.freeSpace();
 	}
 
+	/** What the directory may hold. */
+	get limits(): Limits {
+		return this.#store.limits;
+	}
+
 	/** Changes what the directory may hold, for all that have it open. */
 	setLimits(limits: Partial<Limits>): Promise<void> {
 		return this.#store.setLimits(limits);

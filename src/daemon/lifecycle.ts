@@ -1,10 +1,9 @@
 import {setInterval} from 'node:timers/promises';
 import {asError, messageOf} from '../base/errors.js';
 import {createLog, type AdjustableLog} from '../base/log.js';
-import {formatSize} from '../base/units.js';
 import {loadConfig, type Config, type ConfigRequest} from '../config/load.js';
 import {changedOptions, OPTIONS} from '../config/options.js';
-import {limitsOf} from '../library/settings.js';
+import {describeLimits, LIMIT_OPTIONS, limitsOf} from '../library/settings.js';
 import {thisHost, type Host} from './host.js';
 import {mountDrive, type MountedDrive} from './mount.js';
 import {isLarder, mountAt} from './mount-table.js';
@@ -35,7 +34,7 @@ export async function runDaemon(
 	process.on('unhandledRejection', thrown => log.error('unexpected', {error: asError(thrown).stack}));
 	try {
 		const directory = await prepareMountPoint(mountpoint, {host, log, allowOther: config.settings.allowOther});
-		const mounted = await mountDrive(config.settings, directory, {log, searchPath: host.searchPath});
+		const mounted = await mountDrive(config, directory, {log, searchPath: host.searchPath});
 		await serve(mounted, {config, request, log, host, notifier, directory, ended, onReady});
 	} finally {
 		notifier.close();
@@ -56,12 +55,12 @@ interface Service {
 
 async function serve({cache, transport}: MountedDrive, service: Service): Promise<void> {
 	const {config, log, host, notifier, directory, ended} = service;
-	const {cacheDir, maxSize} = config.settings;
+	const {cacheDir} = config.settings;
 	const loaded = cache
 		.load()
 		.catch((error: unknown) => log.error('the store could not be read', {reason: messageOf(error)}));
 	const watcher = await watchConfig(config.places, () => void reload(cache, service).catch(report(log)), log);
-	log.info('mounted', {mountpoint: directory, cacheDir, maxSize: formatSize(maxSize), transport: transport.name});
+	log.info('mounted', {mountpoint: directory, cacheDir, ...describeLimits(cache.limits), transport: transport.name});
 	await notifier.ready(`serving ${directory}`);
 	service.onReady(directory);
 
@@ -86,9 +85,10 @@ async function reload(cache: MountedDrive['cache'], {config, request, log}: Serv
 
 	const changed = changedOptions(config.settings, next.settings);
 	log.level = next.settings.logLevel;
-	await cache.setLimits(limitsOf(next.settings));
+	const limits = LIMIT_OPTIONS.filter(name => changed.includes(name));
+	if (limits.length > 0) await cache.setLimits(limitsOf(next.settings, limits));
 	log.info('configuration read again', {
-		maxSize: formatSize(next.settings.maxSize),
+		...describeLimits(cache.limits),
 		logLevel: next.settings.logLevel,
 		...(changed.some(name => !OPTIONS[name].live) && {
 			afterRestart: changed.filter(name => !OPTIONS[name].live),

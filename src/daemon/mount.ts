@@ -5,9 +5,9 @@ import {SYSTEM_CLOCK} from '../base/clock.js';
 import {messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import type {UrlCache} from '../cache/url-cache.js';
-import type {Settings} from '../config/options.js';
+import type {Config} from '../config/load.js';
 import {Drive} from '../fs/drive.js';
-import {limitsOf, openCacheWith} from '../library/settings.js';
+import {LIMIT_OPTIONS, limitsOf, openCacheWith, type LimitOption} from '../library/settings.js';
 import {Dispatcher} from '../transport/dispatch.js';
 import {FuseNative} from '../transport/fuse-native.js';
 import type {Transport} from '../transport/transport.js';
@@ -28,13 +28,21 @@ export interface MountedDrive {
  * @throws MountError
  */
 export async function mountDrive(
-	settings: Settings,
+	{settings, origins}: Config,
 	mountpoint: string,
 	context: {log: Log; searchPath: string},
 ): Promise<MountedDrive> {
 	await assertApart(settings.cacheDir, mountpoint);
 	const {log} = context;
-	const cache = openCacheWith(settings, {...context, limits: limitsOf(settings)});
+	const isDefault = (name: LimitOption) => origins[name] === 'default';
+	const cache = openCacheWith(settings, {
+		...context,
+		limits: limitsOf(
+			settings,
+			LIMIT_OPTIONS.filter(name => !isDefault(name)),
+		),
+		preferred: limitsOf(settings, LIMIT_OPTIONS.filter(isDefault)),
+	});
 	const {readOnly: isReadOnly, allowOther, openTimeout: openMs, readTimeout: readMs} = settings;
 	const drive = new Drive(cache, {isReadOnly, isShared: allowOther, clock: SYSTEM_CLOCK});
 	const deadlines = {openMs, readMs, otherMs: LOCAL_DEADLINE_MS};

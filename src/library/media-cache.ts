@@ -1,11 +1,12 @@
 import {TwoTierCache, type MemoryLimits} from '../cache/media-cache.js';
+import {isPolicyName, POLICIES} from '../store/policies.js';
 import {openCache, type CacheOptions, type Limits} from './open.js';
 
 export interface MediaCacheOptions
 	extends
 		Partial<MemoryLimits>,
 		Partial<Omit<Limits, 'maxBytes'>>,
-		Omit<CacheOptions, 'directory' | 'limits' | 'defaults'> {
+		Omit<CacheOptions, 'directory' | 'limits' | 'preferred' | 'defaults'> {
 	/**
 	 * Cap on what the cache takes on the disk, in MiB. As the other limits it
 	 * belongs to the directory: where it is left out, that of the last who said
@@ -25,7 +26,7 @@ const DEFAULT_MAX_SIZE_MB = 500;
  * const {data, mimetype, filename} = await cache.getOrDownload('https://a.example/x.gif');
  * ```
  *
- * @throws RangeError for limits that are not numbers of 0 or more; CacheError
+ * @throws RangeError for limits that are not numbers of 0 or more, or no policy; CacheError
  *   `not-permitted` while another process keeps the directory within others.
  */
 export class MediaCache extends TwoTierCache {
@@ -37,6 +38,10 @@ export class MediaCache extends TwoTierCache {
 			if (value !== undefined && !(value >= 0)) {
 				throw new RangeError(`${name} is ${value}, not a number of 0 or more`);
 			}
+		}
+
+		if (policy !== undefined && !isPolicyName(policy)) {
+			throw new RangeError(`policy is ${String(policy)}, not one of ${Object.keys(POLICIES).join(', ')}`);
 		}
 
 		const limits = {

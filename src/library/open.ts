@@ -20,6 +20,8 @@ export interface CacheOptions {
 	 * another process has said otherwise. What is left out is kept to as others say.
 	 */
 	readonly limits?: Partial<Limits>;
+	/** Said as well, unless another process has said otherwise. */
+	readonly preferred?: Partial<Limits>;
 	/** What is kept to where nobody has ever said anything. */
 	readonly defaults?: Partial<Limits>;
 	/** GIFs are stored as MP4. */
@@ -39,8 +41,8 @@ const TRANSFORM_TIMEOUT_MS = 60_000;
 export function openCache(options: CacheOptions): UrlCache {
 	const {clock = SYSTEM_CLOCK, log = NO_LOG, maxDownloads = 16} = options;
 	const directory = path.resolve(options.directory);
-	const {limits = {}, defaults = {}} = options;
-	const store = new Store({directory, limits, defaults, clock, log});
+	const {limits = {}, preferred = {}, defaults = {}} = options;
+	const store = new Store({directory, limits, preferred, defaults, clock, log});
 	const http = new HttpClient({...DEFAULT_HTTP_OPTIONS, ...options.http}, log);
 	const transforms = createTransforms({
 		reencodeGif: options.reencodeGif ?? true,

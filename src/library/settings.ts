@@ -1,4 +1,5 @@
 import type {Log} from '../base/log.js';
+import {formatDuration, formatSize} from '../base/units.js';
 import type {OptionName, Settings} from '../config/options.js';
 import {openCache, type Limits, type UrlCache} from './open.js';
 
@@ -19,18 +20,29 @@ export function limitsOf(settings: Settings, names: readonly LimitOption[] = LIM
 	return Object.assign({}, ...names.map(name => limits[name])) as Partial<Limits>;
 }
 
+/** As a person writes them in the settings. */
+export function describeLimits({maxBytes, maxEntries, maxAgeMs, minFreeBytes, policy}: Limits) {
+	return {
+		maxSize: formatSize(maxBytes),
+		...(maxEntries !== Infinity && {maxEntries}),
+		...(maxAgeMs !== Infinity && {maxAge: formatDuration(maxAgeMs)}),
+		...(minFreeBytes > 0 && {minFree: formatSize(minFreeBytes)}),
+		policy,
+	};
+}
+
 /**
  * A cache as the settings of the program describe it.
  *
  * @param limits - what is said of the directory; the rest is as others have said.
+ * @param preferred - said as well, unless another process has said otherwise.
  */
 export function openCacheWith(
 	settings: Settings,
-	{limits, ...context}: {limits: Partial<Limits>; log: Log; searchPath: string},
+	context: {limits: Partial<Limits>; preferred?: Partial<Limits>; log: Log; searchPath: string},
 ): UrlCache {
 	return openCache({
 		directory: settings.cacheDir,
-		limits,
 		reencodeGif: settings.reencodeGif,
 		ffmpegPath: settings.ffmpeg,
 		maxDownloads: settings.maxDownloads,

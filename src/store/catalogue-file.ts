@@ -51,8 +51,12 @@ const TABLES = `
 		identity TEXT NOT NULL,
 		held_bytes INTEGER NOT NULL DEFAULT 0,
 		batch INTEGER NOT NULL DEFAULT 0,
-		is_watching INTEGER NOT NULL DEFAULT 0,
-		has_said_limits INTEGER NOT NULL DEFAULT 0
+		is_watching INTEGER NOT NULL DEFAULT 0
+	) STRICT;
+	CREATE TABLE speakers (
+		limit_name TEXT NOT NULL,
+		process INTEGER NOT NULL REFERENCES processes (id) ON DELETE CASCADE,
+		PRIMARY KEY (limit_name, process)
 	) STRICT;
 	CREATE TABLE fills (
 		key BLOB PRIMARY KEY,

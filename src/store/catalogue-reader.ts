@@ -39,8 +39,6 @@ export interface ProcessRow {
 	readonly identity: string;
 	/** 1 for one that keeps the catalogue true to the directory. */
 	readonly is_watching: number;
-	/** 1 for one that has said what the directory may hold. */
-	readonly has_said_limits: number;
 }
 
 /** A fill under way, as its owner tells of it. */
@@ -71,6 +69,7 @@ export class CatalogueReader {
 	readonly #limits: Statement<[], {name: string; value: string}>;
 	readonly #fill: Statement<[Buffer], FillRow>;
 	readonly #processes: Statement<[], ProcessRow>;
+	readonly #speakers: Statement<[string], ProcessRow>;
 
 	constructor(readonly database: Database) {
 		const prepare = <P extends unknown[], R>(sql: string) => database.prepare(sql) as unknown as Statement<P, R>;
@@ -85,7 +84,9 @@ export class CatalogueReader {
 		this.#limits = prepare('SELECT name, value FROM limits');
 		this.#fill = prepare(`
 			SELECT process, identity, heartbeat, progress FROM fills JOIN processes ON processes.id = process WHERE key = ?`);
-		this.#processes = prepare('SELECT id, identity, is_watching, has_said_limits FROM processes');
+		this.#processes = prepare('SELECT id, identity, is_watching FROM processes');
+		this.#speakers = prepare(`
+			SELECT id, identity, is_watching FROM speakers JOIN processes ON processes.id = process WHERE limit_name = ?`);
 	}
 
 	entry(key: Key): Entry | undefined {
@@ -115,6 +116,11 @@ export class CatalogueReader {
 
 	processes(): ProcessRow[] {
 		return this.#processes.all();
+	}
+
+	/** The processes that have said a limit. */
+	speakers(name: keyof Limits): ProcessRow[] {
+		return this.#speakers.all(name);
 	}
 
 	/** Each entry, in the order in which they came. */

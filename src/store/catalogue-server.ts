@@ -35,7 +35,8 @@ const CLAIM_PATIENCE_MS = 50;
  */
 export class CatalogueServer {
 	#open: Open | undefined;
-	#limits: ReadonlyArray<readonly [string, string]> = [];
+	/** What this process has said, to be said again in a catalogue that is made anew. */
+	readonly #limits = new Map<string, string>();
 	#isWatching = false;
 	/** While it is closing, calls are given up at this time. */
 	#givenUpAt = Infinity;
@@ -74,7 +75,7 @@ export class CatalogueServer {
 	}
 
 	setLimits(limits: ReadonlyArray<readonly [name: string, value: string]>): Promise<void> {
-		this.#limits = limits;
+		for (const [name, value] of limits) this.#limits.set(name, value);
 		return this.#do(writer => writer.setLimits(limits));
 	}
 
@@ -164,7 +165,7 @@ export class CatalogueServer {
 		this.#open?.database.close();
 		this.#open = undefined;
 		const opened = this.#openFile();
-		if (this.#limits.length > 0) opened.writer.setLimits(this.#limits);
+		if (this.#limits.size > 0) opened.writer.setLimits([...this.#limits]);
 		if (this.#isWatching) opened.writer.setWatching(true);
 		this.tellMain({kind: 'renewed', reason, process: opened.writer.process});
 		return opened;

@@ -61,6 +61,7 @@ export class CatalogueThread {
 	readonly #waiters = new Map<number, Waiter>();
 	readonly #data: ThreadData;
 	#calls = 0;
+	#isClosed = false;
 
 	constructor(
 		{root, shared}: Pick<Layout, 'root' | 'shared'>,
@@ -69,8 +70,12 @@ export class CatalogueThread {
 		this.#data = {root, shared, identity: {...thisProcess(), opener: uniqueSuffix()}};
 	}
 
-	/** @throws what the method throws, its message and its `code`; `aborted` when the thread dies meanwhile. */
+	/** @throws what the method throws, its message and its `code`; `aborted` when the thread dies meanwhile, or was closed. */
 	call<M extends Method>(method: M, ...parameters: Parameters<Methods[M]>): ReturnType<Methods[M]> {
+		if (this.#isClosed) {
+			return Promise.reject(new CacheError('aborted', 'the catalogue was closed')) as ReturnType<Methods[M]>;
+		}
+
 		const worker = (this.#worker ??= this.#start());
 		const id = ++this.#calls;
 		const answer = new Promise((resolve, reject) => {
@@ -84,10 +89,11 @@ export class CatalogueThread {
 	/** Ends the thread; what it was told is written, or `patienceMs` are over. */
 	async close(patienceMs: number): Promise<void> {
 		const worker = this.#worker;
-		if (worker === undefined) return;
-		await this.call('close', patienceMs).catch(() => undefined);
+		const closing = worker === undefined ? undefined : this.call('close', patienceMs).catch(() => undefined);
+		this.#isClosed = true;
+		await closing;
 		this.#worker = undefined;
-		await worker.terminate();
+		await worker?.terminate();
 	}
 
 	#start(): Worker {

@@ -144,9 +144,12 @@ export class CatalogueWriter {
 	/** Says what the directory may hold, for all that have it open. */
 	setLimits(limits: ReadonlyArray<readonly [name: string, value: string]>): void {
 		const set = this.database.prepare('INSERT OR REPLACE INTO limits (name, value) VALUES (?, ?)');
+		const sign = this.database.prepare('INSERT OR IGNORE INTO speakers (limit_name, process) VALUES (?, ?)');
 		this.#write(() => {
-			for (const [name, value] of limits) set.run(name, value);
-			this.database.prepare('UPDATE processes SET has_said_limits = 1 WHERE id = ?').run(this.#process);
+			for (const [name, value] of limits) {
+				set.run(name, value);
+				sign.run(name, this.#process);
+			}
 		});
 	}
 

@@ -215,8 +215,12 @@ export class Catalogue {
 
 	/** The other processes that have the directory open. */
 	others(): ProcessRow[] {
-		const processes = this.#ask(reader => reader.processes()) ?? [];
-		return processes.filter(({id, identity}) => id !== this.#process && isAlive(parseIdentity(identity)));
+		return this.#livingOthers(reader => reader.processes());
+	}
+
+	/** The other processes that have the directory open and have said this limit. */
+	speakers(name: keyof Limits): ProcessRow[] {
+		return this.#livingOthers(reader => reader.speakers(name));
 	}
 
 	/** Makes this process one of those that the others see. */
@@ -278,6 +282,11 @@ export class Catalogue {
 		await Promise.race([this.flush(), late]);
 		this.#reader.database.close();
 		await this.#thread.close(this.#queued.isEmpty && this.#flying === undefined ? CLOSE_PATIENCE_MS : 0);
+	}
+
+	#livingOthers(question: (reader: CatalogueReader) => ProcessRow[]): ProcessRow[] {
+		const processes = this.#ask(question) ?? [];
+		return processes.filter(({id, identity}) => id !== this.#process && isAlive(parseIdentity(identity)));
 	}
 
 	/** What is not written yet, the newest first. */

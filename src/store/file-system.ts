@@ -1,5 +1,5 @@
-import {statfsSync} from 'node:fs';
-import {CacheError} from '../base/errors.js';
+import {accessSync, constants, statfsSync} from 'node:fs';
+import {CacheError, systemCode} from '../base/errors.js';
 
 /** `NFS_SUPER_MAGIC`, linux/magic.h. */
 const NFS_SUPER_MAGIC = 0x6969;
@@ -14,4 +14,14 @@ export function assertLocal(directory: string): void {
 		'unsupported',
 		`${directory} is on NFS, where a cache is not safe: choose a directory on a local disk`,
 	);
+}
+
+/** Whether the disk is mounted so that nobody may write to it. */
+export function isReadOnly(directory: string): boolean {
+	try {
+		accessSync(directory, constants.W_OK);
+		return false;
+	} catch (error) {
+		return systemCode(error) === 'EROFS';
+	}
 }

@@ -1,3 +1,4 @@
+import {formatDuration, formatSize} from '../base/units.js';
 import {isPolicyName, type PolicyName} from './policies.js';
 
 /** What a directory may hold. It belongs to the directory: all that have it open keep to the same. */
@@ -44,6 +45,20 @@ export function parseLimits(rows: Iterable<readonly [name: string, value: string
 function isAmount(name: string): name is Exclude<keyof Limits, 'policy'> {
 	return name !== 'policy' && Object.hasOwn(NO_LIMITS, name);
 }
+
+/** `max size 10GB` */
+export function describeLimit<N extends keyof Limits>(name: N, value: Limits[N]): string {
+	const [words, format] = DESCRIPTIONS[name];
+	return `${words} ${value === Infinity ? 'none' : format(value)}`;
+}
+
+const DESCRIPTIONS: {readonly [N in keyof Limits]: readonly [words: string, format: (value: Limits[N]) => string]} = {
+	maxBytes: ['max size', formatSize],
+	maxEntries: ['max entries', String],
+	maxAgeMs: ['max age', formatDuration],
+	minFreeBytes: ['min free', formatSize],
+	policy: ['policy', String],
+};
 
 /** The names of those in `wanted` that `kept` has otherwise. */
 export function conflicts(wanted: Partial<Limits>, kept: Partial<Limits>): Array<keyof Limits> {

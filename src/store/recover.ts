@@ -8,9 +8,8 @@ import type {Layout} from './layout.js';
 import {finish} from './publish.js';
 
 /**
- * Finishes what processes that are no more were publishing, and removes their drafts. Those of a dead process
- * whose number another one has now stay until that ends too, unless it is this
- * one. What this process is writing, be it through another store, stays.
+ * Finishes what processes that are no more were publishing, and removes their
+ * drafts.
  */
 export async function sweepDownloads(layout: Layout, locks: KeyLocks): Promise<void> {
 	for (const name of await readdir(layout.downloads)) {
@@ -23,7 +22,11 @@ export async function sweepDownloads(layout: Layout, locks: KeyLocks): Promise<v
 	}
 }
 
-function isAtWork({pid, isThisProcess}: DraftOwner): boolean {
+/**
+ * Whether the process that a draft belongs to is there. Of a dead one whose number
+ * another process has now it cannot be told, unless it is this one.
+ */
+export function isAtWork({pid, isThisProcess}: DraftOwner): boolean {
 	if (pid === process.pid) return isThisProcess;
 	try {
 		process.kill(pid, 0);

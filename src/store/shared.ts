@@ -4,7 +4,7 @@ import path from 'node:path';
 import {CacheError, messageOf, systemCode} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import {Catalogue} from './catalogue.js';
-import {assertLocal} from './file-system.js';
+import {assertLocal, isReadOnly} from './file-system.js';
 import {KeyLocks} from './key-locks.js';
 import {Layout} from './layout.js';
 
@@ -31,7 +31,8 @@ export function openShared(root: string, log: Log): Shared {
 	try {
 		return open(layout, log);
 	} catch (cause) {
-		if (!isUnwritable(cause)) throw explained(root, cause);
+		// Of a file that SQLite cannot open it does not say why.
+		if (!isUnwritable(cause) && !isReadOnly(root)) throw explained(root, cause);
 		const reason = messageOf(cause);
 		log.warn('the catalogue cannot be kept in the cache directory: this process uses one of its own', {reason});
 	}

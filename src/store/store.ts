@@ -15,7 +15,7 @@ import {inspect} from './inspect.js';
 import type {Key} from './key.js';
 import type {KeyLocks} from './key-locks.js';
 import type {Layout} from './layout.js';
-import {conflicts, NO_LIMITS, type Limits, type Reason} from './limits.js';
+import {conflicts, describeLimit, NO_LIMITS, type Limits, type Reason} from './limits.js';
 import {OpenFile} from './open-file.js';
 import type {Pin} from './pin.js';
 import {Pinned} from './pinned.js';
@@ -34,6 +34,8 @@ export interface StoreOptions {
 	readonly directory: string;
 	/** What the directory may hold, said for all that have it open. What is left out is kept to as others have said it. */
 	readonly limits?: Partial<Limits>;
+	/** Said as well, unless a process that has the directory open has said otherwise. */
+	readonly preferred?: Partial<Limits>;
 	/** What is kept to where nobody has said anything. */
 	readonly defaults?: Partial<Limits>;
 	readonly clock: Clock;
@@ -97,7 +99,7 @@ export class Store {
 	 *   where the directory cannot be made.
 	 */
 	constructor(options: StoreOptions) {
-		const {directory, limits = {}, defaults = {}, clock, log} = options;
+		const {directory, limits = {}, preferred = {}, defaults = {}, clock, log} = options;
 		const shared = openShared(directory, log);
 		this.#shared = shared;
 		this.#layout = shared.layout;
@@ -107,7 +109,7 @@ export class Store {
 		this.#log = log;
 		this.#defaults = {...NO_LIMITS, ...defaults};
 		try {
-			this.#say(limits);
+			this.#say(limits, preferred);
 		} catch (error) {
 			void shared.close();
 			throw error;
@@ -313,20 +315,32 @@ export class Store {
 	 *
 	 * @throws CacheError `not-permitted` where another process has said otherwise.
 	 */
-	#say(limits: Partial<Limits>): void {
-		if (Object.keys(limits).length === 0) return;
-		const [clash] = conflicts(limits, this.#catalogue.limits());
-		const speaker = this.#catalogue.others().find(({has_said_limits}) => has_said_limits === 1);
-		if (clash !== undefined && speaker !== undefined) {
-			const {pid} = JSON.parse(speaker.identity) as {pid: number};
-			throw new CacheError(
-				'not-permitted',
-				`${this.#layout.root} is in use by process ${pid} with another ${LIMIT_NAMES[clash]}: ` +
-					`${String(this.#catalogue.limits()[clash])} instead of ${String(limits[clash])}; leave it out to share it`,
-			);
+	#say(limits: Partial<Limits>, preferred: Partial<Limits>): void {
+		const kept = this.#catalogue.limits();
+		const clashesOf = (some: Partial<Limits>) =>
+			conflicts(some, kept).filter(name => this.#catalogue.speakers(name).length > 0);
+		const [clash] = clashesOf(limits);
+		if (clash !== undefined) throw this.#refusal(clash, limits, kept);
+		const yielded = clashesOf(preferred);
+		if (yielded.length > 0) {
+			const instead = yielded.map(name => describe(name, kept)).join(', ');
+			this.#log.info('the directory is kept as another process has said', {instead});
 		}
 
-		void this.#catalogue.setLimits(limits);
+		const names = Object.keys(preferred) as Array<keyof Limits>;
+		const unopposed = names.filter(name => !yielded.includes(name)).map(name => [name, preferred[name]]);
+		const said = {...Object.fromEntries(unopposed), ...limits} as Partial<Limits>;
+		if (Object.keys(said).length > 0) void this.#catalogue.setLimits(said);
+	}
+
+	#refusal(name: keyof Limits, wanted: Partial<Limits>, kept: Partial<Limits>): CacheError {
+		const [speaker] = this.#catalogue.speakers(name);
+		const {pid} = JSON.parse(speaker?.identity ?? '{}') as {pid?: number};
+		return new CacheError(
+			'not-permitted',
+			`${this.#layout.root} is open in process ${pid} with ${describe(name, kept)}, not ${describe(name, wanted)}: ` +
+				'leave this limit out to share the directory',
+		);
 	}
 
 	async #commit(draft: Draft, description: Description, durable: boolean): Promise<Pin> {
@@ -465,13 +479,9 @@ export class Store {
 	}
 }
 
-const LIMIT_NAMES: Readonly<Record<keyof Limits, string>> = {
-	maxBytes: 'size limit',
-	maxEntries: 'limit of entries',
-	maxAgeMs: 'age limit',
-	minFreeBytes: 'free space to leave',
-	policy: 'policy',
-};
+function describe(name: keyof Limits, limits: Partial<Limits>): string {
+	return describeLimit(name, limits[name] as Limits[typeof name]);
+}
 
 function sidecarOf(
 	draft: Draft,

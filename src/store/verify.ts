@@ -2,16 +2,16 @@ import {existsSync, lstatSync, opendirSync} from 'node:fs';
 import {lstat, readdir} from 'node:fs/promises';
 import path from 'node:path';
 import type {Clock} from '../base/clock.js';
-import {asError, messageOf, systemCode} from '../base/errors.js';
+import {asError, CacheError, messageOf, systemCode} from '../base/errors.js';
 import type {CatalogueState} from './catalogue-check.js';
 import {CatalogueComparison} from './catalogue-comparison.js';
 import {CatalogueThread} from './catalogue-thread.js';
-import {draftOwner, type DraftOwner} from './draft.js';
+import {draftOwner} from './draft.js';
 import {sameFile, type Entry} from './entry.js';
-import {assertLocal} from './file-system.js';
+import {assertLocal, isReadOnly} from './file-system.js';
 import type {Key} from './key.js';
 import {Layout, parseName} from './layout.js';
-import {sweepDownloads} from './recover.js';
+import {isAtWork, sweepDownloads} from './recover.js';
 import type {Shared} from './shared.js';
 import {entryOf, examine, moveAway, readFailure, type Examined, type Problem} from './verify-entry.js';
 import {Repairs, type Finding, type Outcome} from './verify-repairs.js';
@@ -52,8 +52,8 @@ const NAMES = 256;
  * in the directory: what may be changing is looked at again before anything is
  * said of it. To be iterated once; `summary` is complete then.
  *
- * @throws the system's error for a directory that is not there; CacheError
- *   `unsupported` for one on NFS; the reason of `signal`.
+ * @throws CacheError `not-found` for a directory that is not there, `unsupported`
+ *   for one on NFS; the reason of `signal`.
  */
 export class Verification implements AsyncIterable<Finding> {
 	readonly #layout: Layout;
@@ -103,6 +103,7 @@ export class Verification implements AsyncIterable<Finding> {
 	}
 
 	async *#look(): AsyncGenerator<Finding> {
+		this.#assertThere();
 		assertLocal(this.#layout.root);
 		yield* this.#catalogue();
 		yield* this.#drafts();
@@ -111,7 +112,18 @@ export class Verification implements AsyncIterable<Finding> {
 		await this.#weighQuarantine();
 	}
 
+	#assertThere(): void {
+		const {root} = this.#layout;
+		if (!existsSync(root)) throw new CacheError('not-found', `there is no cache directory at ${root}`);
+	}
+
 	async *#catalogue(): AsyncGenerator<Finding> {
+		if (isReadOnly(this.#layout.root)) {
+			// SQLite reads a log of changes only where it may write beside it.
+			this.#comparison.giveUp();
+			return;
+		}
+
 		const {damage, miscount, totals} = await this.#catalogueState();
 		this.#progress.total = this.options.read === true ? totals.sizeBytes : 2 * totals.entries;
 		const catalogue = {kind: 'catalogue', name: this.#nameOf(this.#layout.catalogue)} as const;
@@ -133,7 +145,7 @@ export class Verification implements AsyncIterable<Finding> {
 		let sweeping: Promise<void> | undefined;
 		for (const draft of await namesIn(downloads)) {
 			const owner = draftOwner(draft);
-			if (owner === undefined || !hasEnded(owner)) continue;
+			if (owner === undefined || isAtWork(owner)) continue;
 			const file = path.join(downloads, draft);
 			const problem = `process ${owner.pid}, which was at it, is no more`;
 			const named = {kind: 'draft', name: this.#nameOf(file), problem} as const;
@@ -259,10 +271,6 @@ export class Verification implements AsyncIterable<Finding> {
 	#nameOf(file: string): string {
 		return path.relative(this.#layout.root, file);
 	}
-}
-
-function hasEnded({pid, isThisProcess}: DraftOwner): boolean {
-	return pid === process.pid ? !isThisProcess : !existsSync(`/proc/${pid}`);
 }
 
 function isThere(file: string): boolean {

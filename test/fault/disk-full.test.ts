@@ -2,6 +2,7 @@ import {execFileSync} from 'node:child_process';
 import {mkdirSync} from 'node:fs';
 import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {verifyDirectory} from '../../src/library/verify.js';
 import {keyOf} from '../../src/store/key.js';
 import {
 	allocatedOnDisk,
@@ -158,13 +159,29 @@ check(
 	},
 );
 
-check('a store on a disk that is read-only is read', onSmallDisk, 'size=2m', async (t, directory) => {
-	putLikeOriginal(directory, A, 'stored');
-	for (const folder of ['downloads', 'quarantine', 'locks'])
-		mkdirSync(path.join(directory, '.larder', folder), {recursive: true});
-	execFileSync('mount', ['-o', 'remount,ro', path.dirname(directory)]);
-	const store = openStore(t, {directory});
-	await store.load();
-	t.is(await get(store, A), 'stored');
-	await t.throwsAsync(put(store, B, 'b'), {code: 'EROFS'});
-});
+for (const [what, fill] of Object.entries({
+	'by the original': (_t: ExecutionContext, directory: string) => putLikeOriginal(directory, A, 'stored'),
+	'by larder, with its catalogue': async (t: ExecutionContext, directory: string) => {
+		const before = openStore(t, {directory});
+		await put(before, A, 'stored');
+		await before.close();
+	},
+})) {
+	check(
+		`a store that was filled ${what} is read and sound when its disk is read-only`,
+		onSmallDisk,
+		'size=2m',
+		async (t, directory) => {
+			for (const folder of ['downloads', 'quarantine', 'locks'])
+				mkdirSync(path.join(directory, '.larder', folder), {recursive: true});
+			await fill(t, directory);
+			execFileSync('mount', ['-o', 'remount,ro', path.dirname(directory)]);
+			const store = openStore(t, {directory});
+			await store.load();
+			t.is(await get(store, A), 'stored');
+			t.is(store.totals.entries, 1);
+			await t.throwsAsync(put(store, B, 'b'), {code: 'EROFS'});
+			for await (const finding of verifyDirectory(directory, {})) t.fail(JSON.stringify(finding));
+		},
+	);
+}

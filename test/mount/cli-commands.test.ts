@@ -45,7 +45,9 @@ test('larder stats of a mounted drive prints its stats.json', async t => {
 	await run('cat', [mount.path(origin.serve('/x', {size: 1234}))]);
 	const json = await larderWith({}, 'stats', mount.directory, '--json');
 	t.like(JSON.parse(json.stdout), {misses: 1, hits: 0, max_mb: 10_240});
-	t.regex((await larderWith({}, 'stats', mount.directory)).stdout, /^misses +1$/m);
+	const {stdout} = await larderWith({}, 'stats', mount.directory);
+	t.regex(stdout, /^misses +1$/m);
+	t.regex(stdout, /^evicted_by max-size +0$/m);
 	const {code, stderr} = await larderWith({}, 'stats', await workDirectory(t));
 	t.is(code, 1);
 	t.regex(stderr, /^larder: [^\n]+\n$/);

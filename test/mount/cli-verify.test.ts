@@ -75,7 +75,7 @@ test('larder verify of what is no directory is one line and exit 1, and makes no
 	const {code, stdout, stderr} = await verify(nowhere, '--repair');
 	t.is(code, 1);
 	t.is(stdout, '');
-	t.regex(stderr, /^larder: ENOENT[^\n]+nowhere'\n$/);
+	t.regex(stderr, /^larder: there is no cache directory at [^\n]+nowhere\n$/);
 	t.false(existsSync(nowhere));
 });
 

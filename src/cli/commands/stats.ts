@@ -13,11 +13,19 @@ export function statsCommand(surroundings: Surroundings): Command {
 			mountpoint === undefined ? await ofDirectory(command, surroundings) : await ofDrive(mountpoint, surroundings);
 		const {json} = command.opts<{json?: boolean}>();
 		if (json) console.log(JSON.stringify(stats));
-		else for (const [name, value] of Object.entries(stats)) console.log(`${name.padEnd(20)} ${String(value)}`);
+		else for (const [name, value] of lines(stats)) console.log(`${name.padEnd(24)} ${String(value)}`);
 	});
 }
 
 type Stats = Readonly<Record<string, unknown>>;
+
+/** `evicted_by: {'max-age': 2}` -> `evicted_by max-age  2` */
+function lines(stats: Stats): Array<[name: string, value: unknown]> {
+	return Object.entries(stats).flatMap(([name, value]) => {
+		if (typeof value !== 'object' || value === null) return [[name, value ?? 'none']];
+		return Object.entries(value).map(([part, of]): [string, unknown] => [`${name} ${part}`, of]);
+	});
+}
 
 async function ofDrive(mountpoint: string, {directory}: Surroundings): Promise<Stats> {
 	const file = path.join(path.resolve(directory, mountpoint), 'stats.json');

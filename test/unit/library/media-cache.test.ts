@@ -3,6 +3,7 @@ import {existsSync} from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import {CacheError, MediaCache} from '../../../src/index.js';
+import type {PolicyName} from '../../../src/store/policies.js';
 import {entryFiles, failsWith, MIB, openMediaCache, temporaryDirectory} from '../../helpers/cache.js';
 import {Origin} from '../../helpers/origin.js';
 import {until} from '../../helpers/until.js';
@@ -77,9 +78,10 @@ test('the bytes that were put may change afterwards, those that are stored do no
 	t.is(String((await cache.get('https://a.example/a'))?.data), 'as put');
 });
 
-test('limits that are no numbers of 0 or more are a RangeError', t => {
+test('limits that are no numbers of 0 or more, or no policy, are a RangeError', t => {
 	const directory = temporaryDirectory(t);
-	for (const wrong of [{maxSizeMb: -1}, {maxSizeMb: NaN}, {maxMemoryItems: -1}, {maxMemoryBytes: NaN}]) {
+	const policy = 'toString' as PolicyName;
+	for (const wrong of [{maxSizeMb: -1}, {maxSizeMb: NaN}, {maxMemoryItems: -1}, {maxMemoryBytes: NaN}, {policy}]) {
 		t.throws(() => new MediaCache(directory, wrong), {instanceOf: RangeError}, JSON.stringify(wrong));
 	}
 });

@@ -523,6 +523,7 @@ for (const [how, script] of Object.entries(LOST)) {
 			catalogue.onLost = () => lost++;
 			set(catalogue, {url: A});
 			await catalogue.setLimits({maxEntries: 7});
+			await catalogue.setLimits({maxAgeMs: 8});
 			await catalogue.flush();
 			// By another process: this one would give up its locks of the file.
 			t.is((await sh(script, layout.catalogue)).code, 0);
@@ -537,7 +538,7 @@ for (const [how, script] of Object.entries(LOST)) {
 			t.is(catalogue.get(keyOf(B))?.sizeBytes, 4);
 			t.deepEqual(listed(catalogue), [B]);
 			t.is(catalogue.totals.entries, 1);
-			t.is(catalogue.limits().maxEntries, 7);
+			t.like(catalogue.limits(), {maxEntries: 7, maxAgeMs: 8});
 			t.true(existsSync(layout.catalogue));
 			t.is(open(t, layout).get(keyOf(B))?.sizeBytes, 4);
 			t.is(lost, 1);

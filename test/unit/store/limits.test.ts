@@ -1,13 +1,21 @@
 import {readdirSync, readlinkSync} from 'node:fs';
 import test from 'ava';
 import {NO_LOG} from '../../../src/base/log.js';
-import {conflicts, NO_LIMITS, parseLimits, renderLimits, type Limits} from '../../../src/store/limits.js';
+import {
+	conflicts,
+	describeLimit,
+	NO_LIMITS,
+	parseLimits,
+	renderLimits,
+	type Limits,
+} from '../../../src/store/limits.js';
 import {Store, type StoreOptions} from '../../../src/store/store.js';
 import {
 	entryFiles,
 	MIB,
 	openStore,
 	put,
+	recordingLog,
 	SMALL_ENTRY_BYTES,
 	temporaryDirectory,
 	TestClock,
@@ -112,7 +120,7 @@ test.serial(
 		await other.tell('flush');
 		const refused = t.throws(() => open(directory, {limits: {maxEntries: 3, maxBytes: 2 * MIB}}));
 		t.is((refused as {code?: string}).code, 'not-permitted');
-		t.regex(refused.message, /in use by process \d+ with another size limit: 1048576 instead of 2097152/);
+		t.regex(refused.message, /is open in process \d+ with max size 1MB, not max size 2MB: leave this limit out/);
 		t.is(await other.tell('maxBytes'), MIB);
 
 		const same = open(directory, {limits: {maxBytes: MIB, maxEntries: 100}});
@@ -123,6 +131,43 @@ test.serial(
 		await silent.close();
 	},
 );
+
+test.serial('who would prefer another limit gives way to a process that has said one, and says the rest', async t => {
+	const [directory, other] = [temporaryDirectory(t), ForkedProcess.start(t)];
+	await other.tell('openStore', directory, {maxBytes: MIB}, 0);
+	await other.tell('flush');
+	const {log, lines} = recordingLog();
+	const store = open(directory, {preferred: {maxBytes: 5 * MIB, maxEntries: 3}, log});
+	t.like(store.limits, {maxBytes: MIB, maxEntries: 3});
+	t.deepEqual(lines, ['info the directory is kept as another process has said {"instead":"max size 1MB"}']);
+	await store.close();
+	await other.tell('close');
+	const later = open(directory, {preferred: {maxBytes: 5 * MIB, maxEntries: Infinity}});
+	t.like(later.limits, {maxBytes: 5 * MIB, maxEntries: Infinity});
+	await later.close();
+});
+
+test.serial(
+	'a limit that nobody who is there has said may be said otherwise, whatever else others have said',
+	async t => {
+		const [directory, other] = [temporaryDirectory(t), ForkedProcess.start(t)];
+		const gone = open(directory, {limits: {maxAgeMs: 3_600_000}});
+		await gone.close();
+		await other.tell('openStore', directory, {maxBytes: MIB}, 0);
+		await other.tell('flush');
+		const store = open(directory, {limits: {maxAgeMs: Infinity}});
+		t.is(store.limits.maxAgeMs, Infinity);
+		await store.close();
+		t.throws(() => open(directory, {limits: {maxBytes: Infinity}}), {message: /with max size 1MB, not max size none/});
+	},
+);
+
+test.serial('a limit is told as a person writes it', t => {
+	t.is(describeLimit('maxBytes', 10 * 1024 * MIB), 'max size 10GB');
+	t.is(describeLimit('maxAgeMs', 3_600_000), 'max age 1h');
+	t.is(describeLimit('maxEntries', Infinity), 'max entries none');
+	t.is(describeLimit('policy', 'none'), 'policy none');
+});
 
 for (const how of ['close', 'kill'] as const) {
 	test.serial(

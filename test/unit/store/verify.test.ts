@@ -298,7 +298,7 @@ test('a directory that larder has never opened is looked over without a trace', 
 	);
 	t.deepEqual(entryFiles(directory).length, 2);
 	t.false(existsSync(path.join(directory, '.larder')));
-	await t.throwsAsync(verify(path.join(directory, 'nowhere'), {repair: true}), {code: 'ENOENT'});
+	await t.throwsAsync(verify(path.join(directory, 'nowhere'), {repair: true}), {code: 'not-found'});
 	t.false(existsSync(path.join(directory, 'nowhere')));
 });
 
