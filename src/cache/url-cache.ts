@@ -152,6 +152,14 @@ export class UrlCache {
 		return this.#store.lookup(key);
 	}
 
+	/** What a listing shows of each entry, in no order that matters. */
+	*list(): Generator<Glimpse & {readonly key: Key}> {
+		for (const entry of this.#store.entries()) {
+			const {key, sidecar, sizeBytes} = entry;
+			yield {key, url: sidecar.url, sizeBytes, modifiedAtMs: modifiedAtMs(entry)};
+		}
+	}
+
 	entries(): Iterable<Entry> {
 		return this.#store.entries();
 	}

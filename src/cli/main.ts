@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --single-threaded-gc
+#!/usr/bin/env -S node --single-threaded-gc --max-semi-space-size=4
 /** The program. Only here are the environment, the home directory and the arguments looked at. */
 import {readFileSync} from 'node:fs';
 import {homedir} from 'node:os';

@@ -1,6 +1,6 @@
 import {CacheError} from '../base/errors.js';
 import {isKey} from '../cache/url-cache.js';
-import {dentry, directoryAttributes, evict} from './by-url.js';
+import {directoryAttributes, evict} from './by-url.js';
 import {CachedFile} from './cached-file.js';
 import type {DriveContext} from './drive-context.js';
 import type {Attributes, Dentry, DirectoryInode, FileInode, Inode} from './inode.js';
@@ -27,7 +27,9 @@ export class ByKey implements DirectoryInode {
 	}
 
 	*list(): Iterable<Dentry> {
-		for (const {key, sidecar} of this.drive.cache.entries()) yield dentry(key, key, sidecar.url, this.drive);
+		for (const file of this.drive.cache.list()) {
+			yield {name: file.key, attributes: () => CachedFile.listed(file, this.drive)};
+		}
 	}
 
 	unlink(name: string): Promise<void> {

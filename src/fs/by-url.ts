@@ -24,9 +24,9 @@ export class ByUrl implements DirectoryInode {
 	}
 
 	*list(): Iterable<Dentry> {
-		for (const {key, sidecar} of this.drive.cache.entries()) {
-			const name = listedName(sidecar.url, this.drive.isShared);
-			if (name !== undefined) yield dentry(name, key, sidecar.url, this.drive);
+		for (const file of this.drive.cache.list()) {
+			const name = listedName(file.url, this.drive.isShared);
+			if (name !== undefined) yield {name, attributes: () => CachedFile.listed(file, this.drive)};
 		}
 	}
 
@@ -40,10 +40,6 @@ export class ByUrl implements DirectoryInode {
 export function directoryAttributes(ino: number, {isReadOnly, mountedAtMs}: DriveContext): Attributes {
 	const bits = permissions('directory', isReadOnly);
 	return {kind: 'directory', ino, permissions: bits, sizeBytes: 0, modifiedAtMs: mountedAtMs};
-}
-
-export function dentry(name: string, key: Key, url: string, drive: DriveContext): Dentry {
-	return {name, attributes: () => CachedFile.of(key, url, drive).attributes()};
 }
 
 /** Removing a name removes the entry. Who has it open keeps it. */

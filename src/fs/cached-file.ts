@@ -45,9 +45,12 @@ export class CachedFile implements OpenFile, Writable {
 	}
 
 	attributes(): Attributes {
-		const {sizeBytes, modifiedAtMs} = this.#contents();
-		const ino = inodeNumber(this.key);
-		return {kind: 'file', ino, permissions: permissions('file', this.drive.isReadOnly), sizeBytes, modifiedAtMs};
+		return attributesOf(this.key, this.#contents(), this.drive);
+	}
+
+	/** Those of a file that is listed: where it is not open, what the listing has of it. */
+	static listed({key, ...contents}: Contents & {readonly key: Key}, drive: DriveContext): Attributes {
+		return drive.openFiles.get(key)?.attributes() ?? attributesOf(key, contents, drive);
 	}
 
 	async open(access: Access, signal: AbortSignal): Promise<FileHandle> {
@@ -140,7 +143,7 @@ export class CachedFile implements OpenFile, Writable {
 		return handle;
 	}
 
-	#contents(): {sizeBytes: number; modifiedAtMs: number} {
+	#contents(): Contents {
 		const {cache, mountedAtMs} = this.drive;
 		if (this.#version !== undefined) return this.#version;
 		if (this.#put !== undefined && this.#isBeingWritten) {
@@ -169,6 +172,15 @@ export class CachedFile implements OpenFile, Writable {
 		this.#waiters = [];
 		for (const resolve of waiters) resolve();
 	}
+}
+
+interface Contents {
+	readonly sizeBytes: number;
+	readonly modifiedAtMs: number;
+}
+
+function attributesOf(key: Key, {sizeBytes, modifiedAtMs}: Contents, {isReadOnly}: DriveContext): Attributes {
+	return {kind: 'file', ino: inodeNumber(key), permissions: permissions('file', isReadOnly), sizeBytes, modifiedAtMs};
 }
 
 class ReadingHandle extends ReadOnlyHandle {

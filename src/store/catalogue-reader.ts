@@ -52,7 +52,9 @@ export interface FillRow {
 	readonly progress: string | null;
 }
 
-const ENTRY = 'id, key, sidecar, size_bytes, allocated_bytes, stored_at, data, sidecar_file';
+const ENTRY = 'sidecar, size_bytes, allocated_bytes, stored_at, data, sidecar_file';
+/** For where the key is not known. */
+const KEYED_ENTRY = `id, key, ${ENTRY}`;
 const USE = 'stored_at, accessed_at, accesses';
 const BATCH = 'coalesce((SELECT batch FROM processes WHERE id = :process), 0) AS batch';
 /** Rows read at a time: none of it holds a snapshot open, so that the log of changes can be folded in. */
@@ -62,7 +64,7 @@ type StoredRow = EntryRow & Use & {readonly id: number; readonly key: Buffer};
 
 /** What the catalogue is asked, each question a statement prepared once. */
 export class CatalogueReader {
-	readonly #entry: Statement<[Buffer], StoredRow>;
+	readonly #entry: Statement<[Buffer], EntryRow>;
 	readonly #use: Statement<[{key: Buffer; process: number}], Use & WrittenBatch>;
 	readonly #usage: Statement<[{process: number}], Usage>;
 	readonly #page: Statement<[number], StoredRow>;
@@ -80,7 +82,7 @@ export class CatalogueReader {
 				(SELECT coalesce(sum(held_bytes), 0) FROM processes WHERE id <> :process) AS heldByOthers,
 				${BATCH}
 			FROM totals`);
-		this.#page = prepare(`SELECT ${ENTRY} FROM entries WHERE id > ? ORDER BY id LIMIT ${PAGE}`);
+		this.#page = prepare(`SELECT ${KEYED_ENTRY} FROM entries WHERE id > ? ORDER BY id LIMIT ${PAGE}`);
 		this.#limits = prepare('SELECT name, value FROM limits');
 		this.#fill = prepare(`
 			SELECT process, identity, heartbeat, progress FROM fills JOIN processes ON processes.id = process WHERE key = ?`);
@@ -147,7 +149,7 @@ export class CatalogueReader {
 			.fill('?')
 			.join(', ');
 		const placeOf = (row: StoredRow) => [...order.map(column => row[column]), row.id];
-		const select = `SELECT ${ENTRY}, ${USE} FROM entries WHERE pinned = 0`;
+		const select = `SELECT ${KEYED_ENTRY}, ${USE} FROM entries WHERE pinned = 0`;
 		const backwards = [...order, 'id'].map(column => `${column} DESC`).join(', ');
 		const end = this.database.prepare(`${select} ORDER BY ${backwards} LIMIT 1`).get() as StoredRow | undefined;
 		if (end === undefined) return;

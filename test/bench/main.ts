@@ -38,7 +38,7 @@ const {values, positionals} = parseArgs({
 		rounds: {type: 'string', default: '5'},
 		directory: {type: 'string', default: tmpdir()},
 		// As the first line of src/cli/main.ts starts the program.
-		node: {type: 'string', default: '--single-threaded-gc'},
+		node: {type: 'string', default: '--single-threaded-gc --max-semi-space-size=4'},
 		help: {type: 'boolean', default: false},
 	},
 });

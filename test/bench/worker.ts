@@ -81,7 +81,7 @@ function fetchInto(url: string, file: string): Promise<Done> {
 }
 
 async function loopback(cacheDir: string, urls: readonly string[], readers: number): Promise<Done> {
-	const cache = openCache({directory: cacheDir, limits: {maxBytes: MAX_SIZE_BYTES}});
+	const cache = openCache({directory: cacheDir, defaults: {maxBytes: MAX_SIZE_BYTES}});
 	const drive = new Drive(cache, {isReadOnly: false, isShared: false, clock: SYSTEM_CLOCK});
 	const transport = new Loopback(drive, new Dispatcher(NO_LOG), DEADLINES);
 	try {
