@@ -11,7 +11,7 @@ import type {KeyLocks} from './key-locks.js';
 import type {Layout} from './layout.js';
 import {quarantine} from './quarantine.js';
 import {sweepDownloads} from './recover.js';
-import {withAnnotations} from './sidecar.js';
+import {withAnnotations, type Sidecar} from './sidecar.js';
 import {DirectoryWatch} from './watch.js';
 
 /**
@@ -42,6 +42,8 @@ export class Reconciler {
 	#loading: Promise<void> | undefined;
 	/** What looked damaged and was too young to be judged, until it is looked at again. */
 	readonly #doubtful = new Map<Key, NodeJS.Timeout>();
+	/** What a user has said of entries that look damaged: the original may be in the middle of writing them anew. */
+	readonly #said = new Map<Key, Sidecar>();
 	#closed = false;
 
 	constructor(private readonly context: ReconcilerContext) {
@@ -73,13 +75,16 @@ export class Reconciler {
 		const known = catalogue.get(key);
 		if (finding.state !== 'entry') {
 			if (known !== undefined) catalogue.delete(key);
+			if (finding.state === 'absent') this.#said.delete(key);
+			else if (known !== undefined) this.#said.set(key, known.sidecar);
 			this.context.onChanged(key);
 			if (finding.state === 'damaged') void this.#moveDamaged({key, finding});
 			return undefined;
 		}
 
 		const {entry} = finding;
-		const sidecar = withAnnotations(entry.sidecar, known?.sidecar);
+		const sidecar = withAnnotations(entry.sidecar, known?.sidecar ?? this.#said.get(key));
+		this.#said.delete(key);
 		const kept = {...entry, sidecar};
 		catalogue.set(kept);
 		if (known === undefined || !sameFile(known.data, entry.data)) this.context.onForeign();
@@ -194,6 +199,7 @@ export class Reconciler {
 
 				log.warn('a damaged entry was moved to .larder/quarantine', {key, reason});
 				await quarantine(layout, [`${key}.json`, `${key}.dat`], nowMs, log);
+				this.#said.delete(key);
 			})
 			.catch((error: unknown) => log.error('quarantine failed', {key, reason: messageOf(error)}));
 	}

@@ -225,11 +225,11 @@ export class Store {
 	annotate(key: Key, {pinned, addTags = [], removeTags = []}: Annotation): Promise<boolean> {
 		return this.#locks.run(key, async () => {
 			// Another process may have said something of it that the catalogue does not know yet.
-			const entry = this.#reconciler.check(key);
-			if (entry === undefined) return false;
-			const {sidecar} = entry;
-			const tags = [...new Set([...sidecar.tags, ...addTags])].filter(tag => !removeTags.includes(tag)).sort();
-			return this.#rewrite(entry, {...sidecar, tags, pinned: pinned ?? sidecar.pinned});
+			this.#reconciler.check(key);
+			return this.#rewrite(key, sidecar => {
+				const tags = [...new Set([...sidecar.tags, ...addTags])].filter(tag => !removeTags.includes(tag)).sort();
+				return {...sidecar, tags, pinned: pinned ?? sidecar.pinned};
+			});
 		});
 	}
 
@@ -396,17 +396,21 @@ export class Store {
 
 	async #restoreAnnotations(key: Key): Promise<void> {
 		try {
-			await this.#locks.run(key, async () => {
-				const entry = this.#catalogue.get(key);
-				if (entry !== undefined) await this.#rewrite(entry, entry.sidecar);
-			});
+			await this.#locks.run(key, () => this.#rewrite(key, sidecar => sidecar));
 		} catch (error) {
 			this.#log.warn('the pin and tags of an entry were not written again', {key, reason: messageOf(error)});
 		}
 	}
 
-	#rewrite(entry: Entry, sidecar: Sidecar): Promise<boolean> {
-		return rewriteSidecar({layout: this.#layout, catalogue: this.#catalogue}, entry, sidecar);
+	/** Under the key's lock. Resolves with whether there is such an entry. */
+	async #rewrite(key: Key, change: (sidecar: Sidecar) => Sidecar): Promise<boolean> {
+		const context = {layout: this.#layout, catalogue: this.#catalogue};
+		for (let entry = this.#catalogue.get(key); entry !== undefined; entry = this.#catalogue.get(key)) {
+			// The original, which knows no locks, may have written another one meanwhile.
+			if (await rewriteSidecar(context, entry, change(entry.sidecar))) return true;
+		}
+
+		return false;
 	}
 
 	/** Its bytes may have been lost with the power: it is as if it were not there. */

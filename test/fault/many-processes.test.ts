@@ -93,11 +93,8 @@ test.serial(
 		};
 		await Promise.all(processes.map(store));
 		await until('the budget is kept', () => allocatedOnDisk(directory) <= LIMIT_BYTES);
-		// Each may have made room for an entry of its own at the same time.
-		t.true(
-			allocatedOnDisk(directory) >= LIMIT_BYTES - (PROCESSES + 1) * 110_000,
-			`${allocatedOnDisk(directory)} bytes`,
-		);
+		// Each may have made room for what the others held a moment before: an entry each, and its draft.
+		t.true(allocatedOnDisk(directory) >= LIMIT_BYTES - 2 * PROCESSES * 110_000, `${allocatedOnDisk(directory)} bytes`);
 		t.deepEqual(await Promise.all(processes.map(one => one.close())), [0, 0, 0, 0]);
 		await assertSound(t, directory, LIMIT_BYTES);
 	},

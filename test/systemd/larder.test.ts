@@ -230,7 +230,7 @@ testInBox(`a line of the log has its priority in the journal${because}`, async t
 	t.regex(said('reader'), /Permission denied/);
 	t.regex(said('warnings'), /^.+ status 403 .*"operation":"open".*$/);
 	t.notRegex(said('warnings'), /secret|<4>/);
-	t.regex(said('informations'), /^mounted .*$/);
+	t.regex(said('informations'), /^mounted .*$/m);
 });
 
 testInBox(

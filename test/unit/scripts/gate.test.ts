@@ -6,6 +6,7 @@ import test, {type ExecutionContext} from 'ava';
 import {removeStale, testsOf} from '../../../scripts/compiled-tests.js';
 import {runSuite, type Suite} from '../../../scripts/suite.js';
 import {add, NO_TESTS, summary, TapReader, type TapResult} from '../../../scripts/tap.js';
+import {until} from '../../helpers/until.js';
 
 const TAP = `TAP version 13
 ok 1 - a › left out # SKIP
@@ -119,14 +120,14 @@ test('a suite over its deadline counts as one failed, and its children are kille
 	const report = await runSuite(script(source, 500), () => t.fail());
 	t.is(report.counts.failed, 1);
 	t.regex(report.problem ?? '', /not done after 0\.5 s/);
-	t.false(isRunning(Number(report.stderr)));
+	await until('it is gone', () => !isRunning(Number(report.stderr)));
 });
 
 test('a child that a suite leaves behind neither holds it up nor lives on', async t => {
 	const source = `const {pid} = require('node:child_process').spawn('sleep', ['600'], {stdio: 'inherit'}); console.error(pid); console.log('ok 1 - a\\n\\n1..1'); process.exit(0)`;
 	const report = await runSuite(script(source), () => t.fail());
 	t.is(report.problem, undefined);
-	t.false(isRunning(Number(report.stderr)));
+	await until('it is gone', () => !isRunning(Number(report.stderr)));
 });
 
 test('a test that hangs is named', async t => {

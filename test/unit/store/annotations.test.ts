@@ -1,5 +1,5 @@
 /** Pins and tags: what a user says of an entry. */
-import {readFileSync, rmSync} from 'node:fs';
+import {readFileSync, rmSync, writeFileSync} from 'node:fs';
 import test, {type ExecutionContext} from 'ava';
 import {keyOf} from '../../../src/store/key.js';
 import type {Store} from '../../../src/store/store.js';
@@ -206,6 +206,20 @@ test('after the original has put an entry anew, its pin and tags are written aga
 	await store.setLimits({maxBytes: 0});
 	t.deepEqual(stored(store), [A]);
 	t.deepEqual(leftovers(directory), []);
+});
+
+test('so are they when somebody looked while it was writing', async t => {
+	const directory = temporaryDirectory(t);
+	const store = openStore(t, {directory});
+	await put(store, A, 'ours');
+	await store.annotate(keyOf(A), {pinned: true, addTags: ['kept']});
+	writeFileSync(`${basePath(directory, A)}.dat`, 'more than');
+	t.is(await get(store, A), undefined);
+	t.is(store.lookup(keyOf(A)), undefined);
+	putLikeOriginal(directory, A, 'more than before');
+	t.is(await get(store, A), 'more than before');
+	t.deepEqual(known(store, A), {pinned: true, tags: ['kept']});
+	await until('they are written again', () => written(directory, A).pinned === true);
 });
 
 test('so are they when it did so while no store was open, once one is loaded', async t => {
