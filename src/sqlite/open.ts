@@ -3,6 +3,7 @@ import {closeSync, constants, lstatSync, openSync} from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import {FILE_MODE} from '../base/atomic-file.js';
 import {systemCode} from '../base/errors.js';
+import {waitWhileBusy} from './retry.js';
 
 export type Database = Sqlite.Database;
 export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> = Sqlite.Statement<Parameters, Row>;
@@ -30,7 +31,9 @@ export function openDatabase(file: string, {timeoutMs, cacheKib}: OpenOptions): 
 	createPrivate(file);
 	const database = new Sqlite(file, {timeout: timeoutMs});
 	try {
-		if (database.pragma('journal_mode', {simple: true}) !== 'wal') database.pragma('journal_mode = WAL');
+		const isWal = () => database.pragma('journal_mode', {simple: true}) === 'wal';
+		// SQLite itself does not wait for who does the same.
+		waitWhileBusy(() => isWal() || database.pragma('journal_mode = WAL'), timeoutMs);
 		database.pragma('synchronous = NORMAL');
 		if (cacheKib !== undefined) database.pragma(`cache_size = -${cacheKib}`);
 		return database;

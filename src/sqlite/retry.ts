@@ -32,3 +32,22 @@ export async function retryBusy<T>(work: () => T, isGivenUp: () => boolean): Pro
 		await setTimeout(pauseMs);
 	}
 }
+
+/**
+ * As `retryBusy`, holding the thread up: for the milliseconds in which another
+ * process opens the same database.
+ */
+export function waitWhileBusy<T>(work: () => T, timeoutMs: number): T {
+	for (const givenUpAt = performance.now() + timeoutMs; ; holdUp(FIRST_PAUSE_MS)) {
+		try {
+			return work();
+		} catch (error) {
+			if (!isBusy(error) || performance.now() > givenUpAt) throw error;
+		}
+	}
+}
+
+/** Nothing else of this thread goes on meanwhile. */
+export function holdUp(ms: number): void {
+	Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

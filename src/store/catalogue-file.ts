@@ -5,7 +5,7 @@ import {CacheError, messageOf, systemCode} from '../base/errors.js';
 import {FileLock} from '../sqlite/file-lock.js';
 import {migrate, NewerSchemaError} from '../sqlite/migrate.js';
 import {openDatabase, type Database} from '../sqlite/open.js';
-import {isDamaged} from '../sqlite/retry.js';
+import {holdUp, isDamaged} from '../sqlite/retry.js';
 import type {Layout} from './layout.js';
 import {POLICIES} from './policies.js';
 
@@ -147,7 +147,7 @@ function removeFiles(file: string): void {
 function exclusively<T>(layout: Layout, work: () => T): T {
 	const lock = new FileLock(path.join(layout.locks, 'catalogue'));
 	try {
-		for (const givenUpAt = performance.now() + OPEN_TIMEOUT_MS; !lock.tryLock(); sleep(LOOK_EVERY_MS)) {
+		for (const givenUpAt = performance.now() + OPEN_TIMEOUT_MS; !lock.tryLock(); holdUp(LOOK_EVERY_MS)) {
 			if (performance.now() > givenUpAt) throw new CacheError('busy', 'another process is opening the cache directory');
 		}
 
@@ -155,11 +155,6 @@ function exclusively<T>(layout: Layout, work: () => T): T {
 	} finally {
 		lock.close();
 	}
-}
-
-/** Holds the thread up: what is waited for takes milliseconds, and nothing works before it. */
-function sleep(ms: number): void {
-	Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** A database that is not ours, or a directory or a link where the file should be. */

@@ -93,9 +93,9 @@ export async function finish(layout: Layout, name: string): Promise<void> {
 	if (key === undefined || inode === undefined) return;
 	const data = await lstat(layout.data(key), {bigint: true}).catch(() => undefined);
 	if (data?.ino !== BigInt(inode)) return;
-	// A link does not replace what is there by now, as a rename would.
+	// A link does not replace what is there by now, as a rename would; and another process may have finished it.
 	await link(path.join(layout.downloads, name), layout.sidecar(key)).catch((error: unknown) => {
-		if (systemCode(error) !== 'EEXIST') throw error;
+		if (!['EEXIST', 'ENOENT'].includes(systemCode(error) ?? '')) throw error;
 	});
 }
 
