@@ -1,4 +1,12 @@
 import {abortable} from '../base/abort.js';
+import type {ByteRange} from '../http/range.js';
+import type {RangeBody} from '../http/range-response.js';
+import type {BodyVersion} from '../http/validators.js';
+
+export type {ByteRange} from '../http/range.js';
+export {RangesUnsupportedError, VersionChangedError} from '../http/range-errors.js';
+export type {RangeBody} from '../http/range-response.js';
+export type {BodyVersion} from '../http/validators.js';
 
 /**
  * What a fill reads from: the origin over HTTP, a caller's own downloader,
@@ -12,11 +20,35 @@ export interface Source {
 	 * @throws CacheError with one of the `origin-…` codes, or `not-found`.
 	 */
 	fetch(url: string, signal: AbortSignal): Promise<SourceBody>;
+	/**
+	 * Starts one transfer of a part of the body, of that version and no other.
+	 * Missing where the source has whole bodies only.
+	 *
+	 * @param range - within the version; the part may cover less, see `RangeBody.range`.
+	 * @param version - what was fetched before: a `SourceBody` is one. Where it
+	 *   has no strong validator, the source can only compare what it is told.
+	 * @throws RangesUnsupportedError where only `fetch` is left,
+	 *   VersionChangedError where the bytes would not belong together, else
+	 *   what `fetch` throws. RangeError for a range outside of the version.
+	 */
+	fetchRange?(url: string, range: ByteRange, version: BodyVersion, options: RangeOptions): Promise<RangeBody>;
 	/** Lets go of idle connections. */
 	close?(): void;
 }
 
+export interface RangeOptions {
+	/** Ends the transfer, at any time. */
+	readonly signal: AbortSignal;
+	/**
+	 * Where the whole body comes instead of the part, its beginning up to this
+	 * many bytes is read and thrown away; 0 unless told.
+	 */
+	readonly maxSkipBytes?: number;
+}
+
 export interface SourceBody {
+	/** Where the bytes come from, after redirects; undefined where they have no URL. */
+	readonly url?: string | undefined;
 	/** Bytes to come; undefined when the source does not say. */
 	readonly lengthBytes: number | undefined;
 	/** As declared; undefined where nothing usable was. */
@@ -24,6 +56,10 @@ export interface SourceBody {
 	readonly filename: string;
 	readonly etag: string | undefined;
 	readonly lastModifiedMs: number | undefined;
+	/** Whether `fetchRange` will do; undefined when the source does not say, and trying will tell. */
+	readonly acceptsRanges?: boolean | undefined;
+	/** Whether a part that is fetched later is certain to be of the same version. See `BodyVersion`. */
+	readonly hasStrongValidator?: boolean | undefined;
 	/** Ends without an error only when the body is whole. */
 	readonly body: AsyncIterable<Uint8Array>;
 	/** Gives up what has not been read. */

@@ -1,4 +1,4 @@
-/** GET over HTTP, with deadlines, retries, redirects, and a body that is either whole or an error. */
+/** GET over HTTP, with deadlines, retries, redirects, and a body, or a part of one, that is either whole or an error. */
 import {setMaxListeners} from 'node:events';
 import type {LookupFunction} from 'node:net';
 import fetch from 'node-fetch';
@@ -6,12 +6,28 @@ import type {Log} from '../base/log.js';
 import {redact} from '../base/redact.js';
 import {Agents} from './agent.js';
 import {Exchange} from './exchange.js';
+import {checkRange, formatRange, type ByteRange} from './range.js';
+import {RANGE_ANSWERS, toRangeBody, type RangeBody} from './range-response.js';
 import {firstHop, follow, type Hop} from './redirects.js';
 import {Answer, type HttpResponse} from './response.js';
 import {SYSTEM_TIMING, withRetries, type Timing} from './retry.js';
-import {failureOf} from './status.js';
+import {failureOf, WHOLE} from './status.js';
+import {ifRangeOf, type BodyVersion} from './validators.js';
 
+export type {RangeBody} from './range-response.js';
 export type {HttpResponse} from './response.js';
+
+export interface RequestOptions {
+	/** Ends the request, and later the body, with `aborted`. */
+	readonly signal: AbortSignal;
+	/** `Authorization` and `Cookie` stay with the origin of the URL. */
+	readonly headers?: Record<string, string>;
+}
+
+export interface RangeOptions extends RequestOptions {
+	/** The most of a whole body that is read and thrown away to get to the part; 0 unless told. */
+	readonly maxSkipBytes?: number;
+}
 
 export interface HttpOptions {
 	/** DNS, TCP and TLS, of each hop. */
@@ -62,26 +78,32 @@ export class HttpClient {
 	 * again are: no connection, and an origin that is busy or broken; never once
 	 * an answer was returned from here.
 	 *
-	 * @param options.signal - ends the request, and later the body, with `aborted`.
-	 * @param options.headers - `Authorization` and `Cookie` stay with the origin of `url`.
 	 * @throws CacheError `bad-name`, `not-found`, `origin-refused`,
 	 *   `origin-failed`, `origin-unreachable`, `origin-timeout`, `aborted`.
 	 */
-	async get(url: string, options: {signal: AbortSignal; headers?: Record<string, string>}): Promise<HttpResponse> {
-		const {signal, headers = {}} = options;
-		const first = firstHop(url, {
-			'user-agent': this.#options.userAgent,
-			...headers,
-			// Lengths and ranges then count the bytes that are stored.
-			'accept-encoding': 'identity',
-		});
-		const {hop, answer} = await withRetries(() => this.#attempt(first, signal), {
-			retries: this.#options.retries,
-			timing: this.#timing,
-			signal,
-			onRetry: (error, delayMs) => this.#log.debug('asking again', {url: redact(url), reason: error.message, delayMs}),
-		});
-		return answer.toResponse(url, hop === first ? url : hop.url.href);
+	async get(url: string, {signal, headers = {}}: RequestOptions): Promise<HttpResponse> {
+		const {answer, url: from} = await this.#ask(url, headers, signal, WHOLE);
+		return answer.toResponse(url, from);
+	}
+
+	/**
+	 * Asks for a part of `url`, as `get` asks for the whole, and resolves when
+	 * the headers are here and fit. Where `version` has a strong validator, the
+	 * origin is asked to compare it; where it has none, only what both sides
+	 * happen to say was compared, and the part may be another version's.
+	 *
+	 * @param range - within the version.
+	 * @throws RangesUnsupportedError, VersionChangedError, or what `get` throws.
+	 *   RangeError for a range that is empty or goes beyond the version.
+	 * @see RFC 9110 sections 14.2 (Range) and 13.1.5 (If-Range)
+	 */
+	async getRange(url: string, range: ByteRange, version: BodyVersion, options: RangeOptions): Promise<RangeBody> {
+		checkRange(range, version.lengthBytes);
+		const {signal, headers = {}, maxSkipBytes = 0} = options;
+		const ifRange = ifRangeOf(version);
+		const asking = {...headers, range: formatRange(range), ...(ifRange !== undefined && {'if-range': ifRange})};
+		const {answer, url: from} = await this.#ask(url, asking, signal, RANGE_ANSWERS);
+		return toRangeBody(answer, {range, version, url: from, maxSkipBytes});
 	}
 
 	/** Closes every connection; what was going on fails with `aborted`, and so does every later `get`. */
@@ -90,9 +112,31 @@ export class HttpClient {
 		this.#agents.destroy();
 	}
 
-	async #attempt(first: Hop, signal: AbortSignal): Promise<{hop: Hop; answer: Answer}> {
+	/** The first answer whose status is `accepted`, and where it came from. */
+	async #ask(
+		url: string,
+		headers: Record<string, string>,
+		signal: AbortSignal,
+		accepted: ReadonlySet<number>,
+	): Promise<{answer: Answer; url: string}> {
+		const first = firstHop(url, {
+			'user-agent': this.#options.userAgent,
+			...headers,
+			// Lengths and ranges then count the bytes that are stored.
+			'accept-encoding': 'identity',
+		});
+		const {hop, answer} = await withRetries(() => this.#attempt(first, signal, accepted), {
+			retries: this.#options.retries,
+			timing: this.#timing,
+			signal,
+			onRetry: (error, delayMs) => this.#log.debug('asking again', {url: redact(url), reason: error.message, delayMs}),
+		});
+		return {answer, url: hop === first ? url : hop.url.href};
+	}
+
+	async #attempt(first: Hop, signal: AbortSignal, accepted: ReadonlySet<number>): Promise<{hop: Hop; answer: Answer}> {
 		const {hop, answer} = await follow(first, this.#options.maxRedirects, each => this.#send(each, signal));
-		const failure = failureOf(answer, redact(hop.url.href), this.#timing.now());
+		const failure = failureOf(answer, redact(hop.url.href), this.#timing.now(), accepted);
 		if (!failure) return {hop, answer};
 		answer.discard();
 		throw failure;

@@ -52,6 +52,8 @@ export class Exchange {
 		const {asked, headersTimeoutMs} = this.#options;
 		this.#request = request;
 		request.on('error', error => (this.#requestError ??= error));
+		// Aborted while it was made, as from within a resolver: node-fetch listens only from now on.
+		if (this.#failure) request.destroy();
 		// The request is sent when there is a connection, which has a deadline of its own.
 		request.once('finish', () => {
 			if (this.#incoming || this.#failure) return;
@@ -91,9 +93,10 @@ export class Exchange {
 
 	/**
 	 * The body, once. It ends without an error only when it came whole: complete
-	 * by its framing, as long as announced, and nothing behind it.
+	 * by its framing, as long as announced, and nothing behind it. It never
+	 * brings more than was announced.
 	 *
-	 * @param lengthBytes - what `Content-Length` said.
+	 * @param lengthBytes - what `Content-Length` or `Content-Range` said.
 	 * @throws CacheError `origin-failed`, `origin-timeout`, `aborted`.
 	 * @see RFC 9112 section 8 (incomplete messages)
 	 */
@@ -114,6 +117,8 @@ export class Exchange {
 				const {done, value} = await chunks.next();
 				waiting = false;
 				if (done) break;
+				// Only where the framing does not know the length: a chunked part.
+				if (received + value.byteLength > (lengthBytes ?? Infinity)) throw this.#surplus(received, lengthBytes);
 				received += value.byteLength;
 				yield value;
 			}
@@ -146,13 +151,16 @@ export class Exchange {
 
 	#spoilt(received: number, lengthBytes: number | undefined, error?: unknown): CacheError {
 		const cause = this.#requestError ?? error;
-		const surplus = this.#incoming?.complete && systemCode(this.#requestError)?.startsWith('HPE_');
-		const announced = lengthBytes === undefined ? 'its announced end' : `the ${lengthBytes} bytes it announced`;
-		const {asked} = this.#options;
-		const message = surplus
-			? `${asked} sent more than ${announced}, of which ${received} bytes were read`
-			: `${asked} ended after ${received} bytes, before ${announced}`;
-		return new CacheError('origin-failed', message, cause === undefined ? {} : {cause});
+		const options = cause === undefined ? {} : {cause};
+		const hasSurplus = this.#incoming?.complete && systemCode(this.#requestError)?.startsWith('HPE_');
+		if (hasSurplus) return this.#surplus(received, lengthBytes, options);
+		const message = `${this.asked} ended after ${received} bytes, before ${announced(lengthBytes)}`;
+		return new CacheError('origin-failed', message, options);
+	}
+
+	#surplus(received: number, lengthBytes: number | undefined, options?: ErrorOptions): CacheError {
+		const message = `${this.asked} sent more than ${announced(lengthBytes)}, of which ${received} bytes were read`;
+		return new CacheError('origin-failed', message, options);
 	}
 
 	readonly #onAbort = (event: Event) => this.#fail(this.#aborted(event.target as AbortSignal));
@@ -173,4 +181,8 @@ export class Exchange {
 		clearTimeout(this.#headersTimer);
 		for (const signal of this.#options.signals) signal.removeEventListener('abort', this.#onAbort);
 	}
+}
+
+function announced(lengthBytes: number | undefined): string {
+	return lengthBytes === undefined ? 'its announced end' : `the ${lengthBytes} bytes it announced`;
 }

@@ -3,8 +3,10 @@ import type {Readable} from 'node:stream';
 import {CacheError} from '../base/errors.js';
 import type {Exchange} from './exchange.js';
 import {filenameFor, mimetypeOf} from './headers.js';
+import {acceptsRanges} from './range.js';
 import type {Redirectable} from './redirects.js';
 import type {Answered} from './status.js';
+import {hasStrongValidator} from './validators.js';
 
 /** A whole answer whose body is still to be read; either read or discard it, it holds a connection. */
 export interface HttpResponse {
@@ -20,6 +22,10 @@ export interface HttpResponse {
 	readonly filename: string;
 	readonly etag: string | undefined;
 	readonly lastModifiedMs: number | undefined;
+	/** Whether a part may be asked for; `undefined` when the origin does not say. See `acceptsRanges`. */
+	readonly acceptsRanges: boolean | undefined;
+	/** Whether parts that are fetched later are certain to fit. See `hasStrongValidator`. */
+	readonly hasStrongValidator: boolean;
 	/**
 	 * The bytes, once; ends without an error only when all of them came.
 	 * Leaving the loop early gives up the rest.
@@ -44,6 +50,8 @@ export class Answer implements Redirectable, Answered {
 	readonly status: number;
 	readonly location: string | null;
 	readonly retryAfter: string | null;
+	readonly etag: string | undefined;
+	readonly lastModifiedMs: number | undefined;
 	readonly #headers: RawAnswer['headers'];
 	readonly #exchange: Exchange;
 
@@ -52,8 +60,44 @@ export class Answer implements Redirectable, Answered {
 		this.status = status;
 		this.location = headers.get('location');
 		this.retryAfter = headers.get('retry-after');
+		this.etag = headers.get('etag') ?? undefined;
+		this.lastModifiedMs = parseDate(headers.get('last-modified'));
 		this.#headers = headers;
 		this.#exchange = exchange;
+	}
+
+	/** The URL, redacted. */
+	get asked(): string {
+		return this.#exchange.asked;
+	}
+
+	/** Whether the bytes to come are not those of the file: `identity` was all that was asked for. */
+	get isEncoded(): boolean {
+		return !['', 'identity'].includes((this.header('content-encoding') ?? '').trim().toLowerCase());
+	}
+
+	header(name: string): string | null {
+		return this.#headers.get(name);
+	}
+
+	/**
+	 * Bytes to come, where the origin says. Node's parser lets one number pass;
+	 * one that no file can have is left to refuse.
+	 *
+	 * @throws CacheError `origin-failed` for what is no length.
+	 */
+	contentLength(): number | undefined {
+		const announced = this.header('content-length');
+		if (announced === null) return undefined;
+		const lengthBytes = /^\d+$/.test(announced) ? Number(announced) : Number.NaN;
+		if (Number.isSafeInteger(lengthBytes)) return lengthBytes;
+		this.discard();
+		throw new CacheError('origin-failed', `${this.asked} announced a length of "${announced}" bytes`);
+	}
+
+	/** See `Exchange.read`. */
+	read(lengthBytes: number | undefined): AsyncGenerator<Uint8Array, void, undefined> {
+		return this.#exchange.read(lengthBytes);
 	}
 
 	discard(): void {
@@ -66,30 +110,26 @@ export class Answer implements Redirectable, Answered {
 	 * @throws CacheError `origin-failed` for a `Content-Length` that is none.
 	 */
 	toResponse(requestedUrl: string, url: string): HttpResponse {
-		const header = (name: string) => this.#headers.get(name);
-		const lengthBytes = this.#length();
-		const mimetype = mimetypeOf(header('content-type'));
-		const lastModifiedMs = Date.parse(header('last-modified') ?? '');
+		const {status, etag, lastModifiedMs} = this;
+		const lengthBytes = this.contentLength();
+		const mimetype = mimetypeOf(this.header('content-type'));
 		return {
 			url,
-			status: this.status,
+			status,
 			lengthBytes,
 			mimetype,
-			filename: filenameFor(requestedUrl, header('content-disposition'), mimetype),
-			etag: header('etag') ?? undefined,
-			lastModifiedMs: Number.isNaN(lastModifiedMs) ? undefined : lastModifiedMs,
-			body: {[Symbol.asyncIterator]: () => this.#exchange.read(lengthBytes)},
+			filename: filenameFor(requestedUrl, this.header('content-disposition'), mimetype),
+			etag,
+			lastModifiedMs,
+			acceptsRanges: acceptsRanges(this.header('accept-ranges')),
+			hasStrongValidator: hasStrongValidator({etag, lastModifiedMs}, this.header('date')),
+			body: {[Symbol.asyncIterator]: () => this.read(lengthBytes)},
 			discard: () => this.discard(),
 		};
 	}
+}
 
-	/** Node's parser lets one number pass; one that no file can have is left to refuse. */
-	#length(): number | undefined {
-		const announced = this.#headers.get('content-length');
-		if (announced === null) return undefined;
-		const lengthBytes = /^\d+$/.test(announced) ? Number(announced) : Number.NaN;
-		if (Number.isSafeInteger(lengthBytes)) return lengthBytes;
-		this.discard();
-		throw new CacheError('origin-failed', `${this.#exchange.asked} announced a length of "${announced}" bytes`);
-	}
+function parseDate(value: string | null): number | undefined {
+	const ms = Date.parse(value ?? '');
+	return Number.isNaN(ms) ? undefined : ms;
 }

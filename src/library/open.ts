@@ -2,6 +2,7 @@
 import path from 'node:path';
 import {SYSTEM_CLOCK, type Clock} from '../base/clock.js';
 import {NO_LOG, type Log} from '../base/log.js';
+import type {Source} from '../cache/source.js';
 import {isKey, keyOf, UrlCache} from '../cache/url-cache.js';
 import {DEFAULT_HTTP_OPTIONS, HttpClient, type HttpOptions} from '../http/client.js';
 import {createTransforms} from '../media/transforms.js';
@@ -51,6 +52,10 @@ export function openCache(options: CacheOptions): UrlCache {
 		timeoutMs: TRANSFORM_TIMEOUT_MS,
 		log,
 	});
-	const source = {fetch: (url: string, signal: AbortSignal) => http.get(url, {signal}), close: () => http.close()};
+	const source: Source = {
+		fetch: (url, signal) => http.get(url, {signal}),
+		fetchRange: (url, range, version, options) => http.getRange(url, range, version, options),
+		close: () => http.close(),
+	};
 	return new UrlCache({store, source, transforms, maxDownloads, clock, log});
 }

@@ -24,8 +24,8 @@ export interface Behaviour {
 	readonly lastModified?: Date;
 	/** `Cache-Control: max-age`, in seconds. */
 	readonly maxAge?: number;
-	/** Answers `Range` (a single one, `If-Range` respected) with 206 and 416. */
-	readonly ranges?: true;
+	/** Answers `Range` (a single one, `If-Range` respected) with 206 and 416, or not quite as it should. */
+	readonly ranges?: true | RangeFault;
 	/** Before the headers. */
 	readonly delayMs?: number;
 	/** Bytes a second, at most. */
@@ -47,6 +47,16 @@ export interface Behaviour {
 	readonly handle?: (request: IncomingMessage, response: http.ServerResponse) => void;
 	/** For the first requests, one each; after them the rest of this behaviour holds. */
 	readonly sequence?: readonly Behaviour[];
+}
+
+/** What is wrong with how ranges are answered. */
+export interface RangeFault {
+	/** Sends bytes `[start, end)` in the place of what was asked for, and says so. */
+	readonly part?: {readonly start?: number; readonly end?: number};
+	/** Of each 206, in the place of what they should be; undefined leaves one out. */
+	readonly headers?: OutgoingHttpHeaders;
+	/** Answers with a part of whatever there is now. */
+	readonly ignoresIfRange?: true;
 }
 
 /** A request as it came; `status` is what it was answered with, `undefined` until then. */
@@ -243,7 +253,8 @@ function answerTo(request: IncomingMessage, behaviour: Behaviour): Answer {
 	const size = sizeOf(behaviour);
 	if (isUnchanged(request.headers, behaviour)) return {status: 304, headers, start: 0, end: 0};
 
-	const range = ranges ? rangeOf(request.headers, behaviour, size) : undefined;
+	const status = behaviour.status ?? (redirect === undefined ? 200 : 302);
+	const range = status === 200 && request.method === 'GET' ? rangeOf(request.headers, behaviour, size) : undefined;
 	if (range === 'unsatisfiable') {
 		return {
 			status: 416,
@@ -257,8 +268,9 @@ function answerTo(request: IncomingMessage, behaviour: Behaviour): Answer {
 	if (range) headers['content-range'] = `bytes ${start}-${end - 1}/${size}`;
 	if (!behaviour.chunked) headers['content-length'] = behaviour.announce ?? end - start;
 	if (behaviour.announce !== undefined && behaviour.announce > end - start) headers['connection'] = 'close';
-	const status = behaviour.status ?? (redirect === undefined ? 200 : 302);
-	return {status: range ? 206 : status, headers: {...headers, ...behaviour.headers}, start, end};
+	const sent = {...headers, ...behaviour.headers, ...(range && faultOf(behaviour).headers)};
+	const said = Object.entries(sent).filter(([, value]) => value !== undefined);
+	return {status: range ? 206 : status, headers: Object.fromEntries(said), start, end};
 }
 
 function isUnchanged(headers: IncomingHttpHeaders, {etag, lastModified}: Behaviour): boolean {
@@ -268,15 +280,24 @@ function isUnchanged(headers: IncomingHttpHeaders, {etag, lastModified}: Behavio
 	return lastModified !== undefined && Math.floor(lastModified.getTime() / 1000) * 1000 <= since;
 }
 
-function rangeOf(headers: IncomingHttpHeaders, {etag, lastModified}: Behaviour, size: number) {
+/** RFC 9110 sections 14.2 and 13.1.5: a range that is invalid is ignored, and a weak ETag never matches. */
+function rangeOf(headers: IncomingHttpHeaders, behaviour: Behaviour, size: number) {
+	const {etag, lastModified, ranges} = behaviour;
+	if (!ranges) return undefined;
+	const {ignoresIfRange, part} = faultOf(behaviour);
 	const condition = headers['if-range'];
-	const validators: unknown[] = [etag, lastModified?.toUTCString()];
-	if (condition !== undefined && !validators.includes(condition)) return undefined;
+	const validators: unknown[] = [etag?.startsWith('W/') ? undefined : etag, lastModified?.toUTCString()];
+	if (condition !== undefined && !ignoresIfRange && !validators.includes(condition)) return undefined;
 	const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(headers.range ?? '') ?? [];
 	if (first === '' && last === '') return undefined;
+	if (first !== '' && last !== '' && Number(last) < Number(first)) return undefined;
 	const start = first === '' ? Math.max(0, size - Number(last)) : Number(first);
 	const end = first === '' || last === '' ? size : Math.min(size, Number(last) + 1);
-	return start < end ? {start, end} : 'unsatisfiable';
+	return start < end ? {start, end, ...part} : 'unsatisfiable';
+}
+
+function faultOf({ranges}: Behaviour): RangeFault {
+	return typeof ranges === 'object' ? ranges : {};
 }
 
 async function send(

@@ -22,6 +22,8 @@ test('a GET resolves with what the headers say, and its body is the bytes', with
 		filename: 'cat.gif',
 		etag: '"v1"',
 		lastModifiedMs: 1_700_000_000_000,
+		acceptsRanges: undefined,
+		hasStrongValidator: true,
 	});
 	t.is(typeof discard, 'function');
 	t.is(await text(body), 'GIF89a');

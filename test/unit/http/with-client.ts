@@ -43,7 +43,7 @@ export const withClient = test.macro(
 	},
 );
 
-export async function readBody(response: HttpResponse): Promise<Buffer> {
+export async function readBody(response: Pick<HttpResponse, 'body'>): Promise<Buffer> {
 	const chunks: Uint8Array[] = [];
 	for await (const chunk of response.body) chunks.push(chunk);
 	return Buffer.concat(chunks);
