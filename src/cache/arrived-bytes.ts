@@ -1,5 +1,6 @@
 import {setImmediate} from 'node:timers/promises';
 import {CacheError} from '../base/errors.js';
+import {RangeSet, type Range} from '../base/range-set.js';
 import {Progress} from './progress.js';
 
 /** What bytes are read from: an open file, an entry. */
@@ -8,45 +9,57 @@ export interface Readable {
 	read(buffer: Uint8Array, position: number): Promise<number>;
 }
 
+/** A file, and what of it is there. */
+interface Partial {
+	readonly file: Readable;
+	readonly ranges: RangeSet;
+}
+
 /** Two files are compared in parts of this size. */
 const PART_BYTES = 256 * 1024;
 
 /**
- * What has arrived of one run of bytes. The file where it lies may be exchanged
- * for another one that has the same: no reader ever gets a mixture of two versions.
+ * What has arrived of one run of bytes, in any order. The file where it lies may
+ * be exchanged for another one that has the same: no reader ever gets a mixture
+ * of two versions.
  */
 export class ArrivedBytes {
 	readonly #progress = new Progress();
 	#file: Readable | undefined;
+	/** One that has not as much yet. */
+	#next: Partial | undefined;
 
 	/** @param name - what they are of, for messages. */
 	constructor(private readonly name: string) {}
 
-	/** Bytes that may have been read: from the first on, without a gap. */
+	/** Bytes that may be read, wherever they are. */
 	get count(): number {
 		return this.#progress.bytes;
 	}
 
-	/**
-	 * `file` has its first `count` bytes. Another file than before is read from
-	 * once it has as much as that.
-	 *
-	 * @throws CacheError `origin-failed` where it does not begin with what has arrived.
-	 */
-	async arrive(file: Readable, count: number): Promise<void> {
-		if (file !== this.#file) {
-			if (count < this.count) return;
-			if (!(await this.areBegunBy(file))) {
-				throw new CacheError('origin-failed', `${this.name} has other bytes than when it was begun`);
-			}
-
-			this.#file = file;
-		}
-
-		this.#progress.advance(count);
+	/** What may be read. Not to be changed by who asks. */
+	get ranges(): RangeSet {
+		return this.#progress.ranges;
 	}
 
-	/** All is there: `count` bytes of `file`, which begins with what has arrived. */
+	/** What readers wait for, who came first at the front. */
+	get awaited(): Iterable<Range> {
+		return this.#progress.awaited;
+	}
+
+	/**
+	 * `file` has `range`. Another file than before is read from once it has as
+	 * much as that.
+	 *
+	 * @throws CacheError `origin-failed` where it has other bytes than have arrived.
+	 */
+	async arrive(file: Readable, range: Range): Promise<void> {
+		if (this.#file === undefined) this.#file = file;
+		else if (file !== this.#file && !(await this.#isTakenOver(file, range))) return;
+		this.#progress.add(range);
+	}
+
+	/** All is there: `count` bytes of `file`, which has what has arrived. */
 	finish(file: Readable, count: number): void {
 		this.#file = file;
 		this.#progress.finish(count);
@@ -58,8 +71,8 @@ export class ArrivedBytes {
 	}
 
 	/** @see Progress.reached */
-	reached(end: number, signal?: AbortSignal): Promise<void> {
-		return this.#progress.reached(end, signal);
+	reached(range: Range, signal?: AbortSignal): Promise<void> {
+		return this.#progress.reached(range, signal);
 	}
 
 	/** Of what has arrived; fewer bytes only at the end of it. */
@@ -68,18 +81,35 @@ export class ArrivedBytes {
 		return this.#file.read(buffer, position);
 	}
 
-	/** Whether `file` begins with what has arrived. */
-	async areBegunBy(file: Readable): Promise<boolean> {
-		const {count} = this;
+	/** Whether `file` has what has arrived. */
+	async agreesWith(file: Readable): Promise<boolean> {
 		if (this.#file === undefined || this.#file === file) return true;
-		for (let position = 0; position < count; position += PART_BYTES) {
-			const length = Math.min(PART_BYTES, count - position);
-			const parts = await Promise.all([this.#file, file].map(one => part(one, position, length)));
-			if (parts.some(one => one.byteLength < length || parts[0]?.equals(one) !== true)) return false;
-			// What lies in memory is read at once: others get their turn.
-			await setImmediate();
+		for (const {start, end} of [...this.ranges]) {
+			for (let position = start; position < end; position += PART_BYTES) {
+				const length = Math.min(PART_BYTES, end - position);
+				const parts = await Promise.all([this.#file, file].map(one => part(one, position, length)));
+				if (parts.some(one => one.byteLength < length || parts[0]?.equals(one) !== true)) return false;
+				// What lies in memory is read at once: others get their turn.
+				await setImmediate();
+			}
 		}
 
+		return true;
+	}
+
+	/** Whether another file has all that has arrived by now, and is read from. */
+	async #isTakenOver(file: Readable, {start, end}: Range): Promise<boolean> {
+		if (this.#next?.file !== file) this.#next = {file, ranges: new RangeSet()};
+		const {ranges} = this.#next;
+		ranges.add(start, end);
+		if (![...this.ranges].every(range => ranges.has(range.start, range.end))) return false;
+		if (!(await this.agreesWith(file))) {
+			throw new CacheError('origin-failed', `${this.name} has other bytes than when it was begun`);
+		}
+
+		this.#file = file;
+		this.#next = undefined;
+		for (const range of ranges) this.#progress.add(range);
 		return true;
 	}
 }

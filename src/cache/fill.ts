@@ -1,15 +1,17 @@
 import path from 'node:path';
 import {abortable} from '../base/abort.js';
 import {asError, CacheError} from '../base/errors.js';
+import type {Range} from '../base/range-set.js';
 import {redact} from '../base/redact.js';
 import {decideType, SNIFF_BYTES} from '../media/sniff.js';
 import type {Draft} from '../store/draft.js';
 import {modifiedAtMs, type Entry} from '../store/entry.js';
-import type {OwnedFill} from '../store/fill-owners.js';
+import type {Announcement, OwnedFill} from '../store/fill-owners.js';
 import type {Pin} from '../store/pin.js';
 import type {Description} from '../store/store.js';
 import {ArrivedBytes} from './arrived-bytes.js';
 import {Download, type Beginning, type DownloadContext} from './download.js';
+import type {DownloadState} from './download-status.js';
 import {Following, type Ending, type Followed} from './following.js';
 
 export interface FillContext extends DownloadContext {
@@ -34,11 +36,14 @@ export class Fill {
 	#beginning: Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'> | undefined;
 	#download: Download | undefined;
 	#owned: OwnedFill | undefined;
+	#announcement: Announcement | undefined;
 	/** Of other processes, one after another. */
 	readonly #followings: Following[] = [];
 	#pin: Pin | undefined;
 	#description: Description | undefined;
 	#readers = 0;
+	/** Who waits for a reader. */
+	readonly #sleepers: Array<() => void> = [];
 	#isDecided = false;
 	#isFollowing = false;
 	#isOver = false;
@@ -85,6 +90,19 @@ export class Fill {
 		return this.#isFollowing;
 	}
 
+	/** How many have joined and not left. */
+	get readers(): number {
+		return this.#readers;
+	}
+
+	/** What it is at, while it is not over. */
+	get state(): DownloadState {
+		if (this.#isFollowing) return 'following';
+		if (this.#download?.isAnswered !== true) return 'waiting';
+		if (this.#download.isPaused) return 'paused';
+		return this.#download.isConverting ? 'converting' : 'downloading';
+	}
+
 	/** What was stored; undefined before the end, and where something else is stored by then. */
 	get entry(): Entry | undefined {
 		return this.#pin?.entry;
@@ -108,12 +126,16 @@ export class Fill {
 	/** Counts a reader in. Each one leaves, once. */
 	join(): void {
 		this.#readers++;
+		this.#resume();
 	}
 
-	/** A download that has not been answered yet ends when nobody waits for it any more, and so does a following. */
+	/**
+	 * A download that has not been answered yet ends when nobody waits for it any
+	 * more, and so does a following. One that was goes on, or pauses for a while.
+	 */
 	leave(): void {
 		this.#readers--;
-		if (this.#readers === 0 && this.#download?.isAnswered !== true) this.cancel(this.#given('given up'));
+		if (this.#readers === 0) this.#leaveAlone();
 		void this.#closeWhenUnused();
 	}
 
@@ -145,25 +167,66 @@ export class Fill {
 	 */
 	async opened(signal?: AbortSignal): Promise<void> {
 		await abortable(Promise.race([this.#begun, this.finished]), signal);
-		if (this.#beginning?.sizeBytes === undefined) await this.available(Infinity, signal);
+		if (this.#beginning?.sizeBytes === undefined) await this.complete(signal);
 	}
 
 	/**
-	 * Waits until bytes `[0, end)` are on disk.
+	 * Waits until all of it is on disk, and stored.
 	 *
-	 * @param end - byte offset, exclusive; the end of the body and beyond mean
-	 *   "until complete": who has read all of it knows that it is whole, and
-	 *   stored. Readahead asks out of order, so any order is fine.
 	 * @param signal - aborts this wait only; the download goes on for the others.
 	 */
-	available(end: number, signal?: AbortSignal): Promise<void> {
-		return this.#arrived.reached(end < (this.#beginning?.sizeBytes ?? 0) ? end : Infinity, signal);
+	complete(signal?: AbortSignal): Promise<void> {
+		return this.#arrived.reached({start: 0, end: Infinity}, signal);
 	}
 
-	/** Fills `buffer` from byte `position` on, waiting for the bytes; fewer only at the end of the body. */
+	/**
+	 * Fills `buffer` from byte `position` on, waiting for the bytes; fewer only at
+	 * the end of the body. Who has read the last of all bytes knows that it is
+	 * whole, and stored. Readahead asks out of order, so any order is fine.
+	 */
 	async read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
-		await this.available(position + buffer.byteLength, signal);
+		const sizeBytes = this.#beginning?.sizeBytes;
+		if (sizeBytes === undefined) {
+			await this.complete(signal);
+		} else {
+			await this.#reached({start: position, end: Math.min(position + buffer.byteLength, sizeBytes)}, signal);
+			if (this.#arrived.count === sizeBytes) await this.complete(signal);
+			if (position >= sizeBytes) return 0;
+		}
+
 		return this.#arrived.read(buffer, position);
+	}
+
+	#reached(range: Range, signal?: AbortSignal): Promise<void> {
+		if (this.#arrived.ranges.has(range.start, range.end)) {
+			this.#download?.onRead(range);
+			return DONE;
+		}
+
+		const reached = this.#arrived.reached(range, signal);
+		this.#download?.onAwaited();
+		return reached;
+	}
+
+	#leaveAlone(): void {
+		if (this.#download?.isAnswered !== true) this.cancel(this.#given('given up'));
+		else if (!this.#isFollowing) this.#download.pause();
+	}
+
+	#resume(): void {
+		this.#download?.resume();
+		for (const wake of this.#sleepers.splice(0)) wake();
+	}
+
+	/** Waits for a reader. @throws when none has come for long. */
+	async #untilWanted(): Promise<void> {
+		if (this.#download?.isPaused !== true) return;
+		const timer = setTimeout(() => this.cancel(this.#given('left alone')), KEPT_PAUSED_MS).unref();
+		try {
+			await abortable(new Promise<void>(resolve => this.#sleepers.push(resolve)), this.#abort.signal);
+		} finally {
+			clearTimeout(timer);
+		}
 	}
 
 	async #run(): Promise<void> {
@@ -185,7 +248,14 @@ export class Fill {
 	/** What another process has begun and does not end, somebody downloads anew: who claims it first. */
 	async #bringOrFollow(): Promise<void> {
 		let ending: Ending | undefined;
-		while (!(await this.context.limit(() => this.#bring(ending === 'silent')))) {
+		for (;;) {
+			const outcome = await this.context.limit(() => this.#bring(ending === 'silent'));
+			if (outcome === 'brought') return;
+			if (outcome === 'paused') {
+				await this.#untilWanted();
+				continue;
+			}
+
 			this.#decide('hit');
 			ending = await this.#follow();
 			if (ending === 'whole' || (ending === 'stored' && (await this.#takeStored()))) return;
@@ -196,17 +266,19 @@ export class Fill {
 	 * Takes what is stored by now, or downloads it.
 	 *
 	 * @param isAlone - also where another process is at it.
-	 * @returns whether all is there now; false where another process is at it.
+	 * @returns `theirs` where another process is at it; `paused` where nobody reads it.
 	 */
-	async #bring(isAlone: boolean): Promise<boolean> {
+	async #bring(isAlone: boolean): Promise<'brought' | 'theirs' | 'paused'> {
 		this.#abort.signal.throwIfAborted();
 		const claimed = isAlone || !this.#isWanted ? 'silent' : await this.context.store.fills.claim(this.key);
-		if (claimed === 'theirs') return false;
+		if (claimed === 'theirs') return 'theirs';
 		this.#owned = claimed === 'silent' ? undefined : claimed;
 		this.#isFollowing = false;
+		// It goes on after a pause.
+		if (this.#announcement !== undefined) this.#owned?.announce(this.#announcement);
 		try {
-			if (!(await this.#takeStored())) await this.#fetch();
-			return true;
+			if (await this.#takeStored()) return 'brought';
+			return (await this.#fetch()) ? 'brought' : 'paused';
 		} finally {
 			this.#owned?.release();
 		}
@@ -234,21 +306,26 @@ export class Fill {
 	async #isSameVersion(pin: Pin): Promise<boolean> {
 		if (this.#beginning !== undefined && this.#beginning.sizeBytes !== pin.entry.sizeBytes) return false;
 		const {ino} = pin.entry.data;
-		return this.#followings.some(({followed}) => followed?.inode === ino) || this.#arrived.areBegunBy(pin);
+		return this.#followings.some(({followed}) => followed?.inode === ino) || this.#arrived.agreesWith(pin);
 	}
 
-	async #fetch(): Promise<void> {
+	/** @returns false where it was paused. */
+	async #fetch(): Promise<boolean> {
 		this.#decide('miss');
-		this.#download = new Download(this.url, this.key, this.context, {
+		this.#download ??= new Download(this.url, this.key, this.context, {
 			onBegun: (beginning, draft) => this.#announce(beginning, draft),
-			onArrived: async ({file, sizeBytes}) => {
-				if (this.#beginning?.sizeBytes !== undefined) await this.#arrived.arrive(file, sizeBytes);
+			onArrived: async ({file}, range) => {
+				if (this.#beginning?.sizeBytes !== undefined) await this.#arrived.arrive(file, range);
 			},
+			awaited: () => this.#arrived.awaited,
 		});
-		const {draft, description} = await this.#download.run(this.#abort.signal);
+		const brought = await this.#download.run(this.#abort.signal);
+		if (brought === undefined) return false;
+		const {draft, description} = brought;
 		if (this.#isWanted) this.#pin = await this.context.store.commitFirst(draft, description);
 		this.#description = description;
 		this.#arrived.finish(this.#pin ?? draft.file, draft.sizeBytes);
+		return true;
 	}
 
 	#announce({sizeBytes, modifiedAtMs, mimetype, filename}: Beginning, draft: Draft): void {
@@ -256,14 +333,15 @@ export class Fill {
 		// Where only the end will tell the length, who follows waits for the entry.
 		if (sizeBytes === undefined) return;
 		const announcement = {partial: path.basename(draft.path), sizeBytes, modifiedAtMs, filename};
-		this.#owned?.announce({...announcement, ...(mimetype !== undefined && {mimetype})});
+		this.#announcement = {...announcement, ...(mimetype !== undefined && {mimetype})};
+		this.#owned?.announce(this.#announcement);
 	}
 
 	async #follow(): Promise<Ending> {
 		this.#isFollowing = true;
 		const following = new Following(this.key, this.context.store, {
 			onBegun: announcement => this.#start(announcement),
-			onArrived: (partial, bytes) => this.#arrived.arrive(partial, bytes),
+			onArrived: (partial, range) => this.#arrived.arrive(partial, range),
 		});
 		this.#followings.push(following);
 		const ending = await following.run(this.#abort.signal);
@@ -307,3 +385,7 @@ export class Fill {
 		return new CacheError('aborted', `${redact(this.url)} was ${fate} while it was fetched`);
 	}
 }
+
+const DONE = Promise.resolve();
+/** What has come of a download that nobody reads is kept so long. */
+const KEPT_PAUSED_MS = 5 * 60_000;

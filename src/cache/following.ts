@@ -1,7 +1,9 @@
 import {setTimeout} from 'node:timers/promises';
+import {RangeSet, type Range} from '../base/range-set.js';
 import {SILENT_AFTER_MS} from '../store/catalogue-writer.js';
 import {isSealed, type Announcement, type Sighting} from '../store/fill-owners.js';
 import type {OpenFile} from '../store/open-file.js';
+import type {RangeLogReader} from '../store/range-log.js';
 import type {Store} from '../store/store.js';
 
 /** How the fill of another process ended. */
@@ -19,8 +21,8 @@ export type Ending =
 export interface FollowingListener {
 	/** The size is known. */
 	onBegun(announcement: Announcement): void;
-	/** It has so many bytes now, from the first on without a gap. */
-	onArrived(partial: OpenFile, bytes: number): Promise<void>;
+	/** It has these bytes too. */
+	onArrived(partial: OpenFile, range: Range): Promise<void>;
 }
 
 /** What is looked at so often while something happens, and more and more seldom while nothing does. */
@@ -30,6 +32,8 @@ const LONGEST_PAUSE_MS = 100;
 export interface Followed {
 	readonly announcement: Announcement;
 	readonly partial: OpenFile;
+	/** What of it is there; undefined for one that is written from its first byte to its last. */
+	readonly log: RangeLogReader | undefined;
 	readonly inode: bigint;
 	/** As it was seen when it was opened. */
 	readonly sighting: Sighting;
@@ -38,12 +42,11 @@ export interface Followed {
 /**
  * Watches the fill that another process owns. Nobody tells anything: the row of
  * the fill, the size of its partial and the life of its owner are looked at
- * again and again. The partial stays readable whatever becomes of its name, and
- * is written from its first byte to its last.
+ * again and again. The partial stays readable whatever becomes of its name.
  */
 export class Following {
 	#followed: Followed | undefined;
-	#arrivedBytes = 0;
+	readonly #there = new RangeSet();
 	#heartbeat: number | undefined;
 	#heardAt = performance.now();
 	#hasGrown = false;
@@ -61,6 +64,7 @@ export class Following {
 
 	close(): void {
 		this.#followed?.partial.close();
+		this.#followed?.log?.close();
 	}
 
 	/** Resolves with how it ended. It keeps the process alive as a download would. */
@@ -99,7 +103,8 @@ export class Following {
 			return;
 		}
 
-		this.#followed = {announcement, partial, sighting, inode: stats.ino};
+		const log = this.store.fills.openRanges(announcement);
+		this.#followed = {announcement, partial, log, sighting, inode: stats.ino};
 		this.listener.onBegun(announcement);
 	}
 
@@ -110,15 +115,15 @@ export class Following {
 	}
 
 	async #judge(
-		{announcement, partial, inode, sighting: first}: Followed,
+		{announcement, partial, log, inode, sighting: first}: Followed,
 		sighting: Sighting | undefined,
 	): Promise<Ending | undefined> {
 		// It is asked before the size is: what the dead have written is there by then.
 		const isDead = !this.#hasGrown && !first.isOwnerAlive();
 		const stats = partial.statsNow();
 		if (stats.size > announcement.sizeBytes) return 'silent';
-		await this.#arrive(partial, Number(stats.size));
-		if (this.#arrivedBytes < announcement.sizeBytes) {
+		await this.#arrive(partial, log?.news() ?? [{start: this.#there.endOf(0), end: Number(stats.size)}]);
+		if (this.#there.size < announcement.sizeBytes) {
 			if (isDead || isSealed(stats)) return 'orphaned';
 			return this.#isSilent ? 'silent' : undefined;
 		}
@@ -127,12 +132,15 @@ export class Following {
 		return isDead || this.#isOver(sighting) || this.#isSilent ? 'whole' : undefined;
 	}
 
-	async #arrive(partial: OpenFile, bytes: number): Promise<void> {
-		this.#hasGrown = bytes > this.#arrivedBytes;
-		if (!this.#hasGrown) return;
-		this.#arrivedBytes = bytes;
-		this.#heardAt = performance.now();
-		await this.listener.onArrived(partial, bytes);
+	async #arrive(partial: OpenFile, news: Iterable<Range>): Promise<void> {
+		const before = this.#there.size;
+		for (const range of news) {
+			this.#there.add(range.start, range.end);
+			await this.listener.onArrived(partial, range);
+		}
+
+		this.#hasGrown = this.#there.size > before;
+		if (this.#hasGrown) this.#heardAt = performance.now();
 	}
 
 	/** Its owner has released it; what an owner that has disowned it still writes comes all the same. */

@@ -1,32 +1,43 @@
-interface Waiter {
-	readonly end: number;
+import {RangeSet, type Range} from '../base/range-set.js';
+
+interface Waiter extends Range {
 	readonly resolve: () => void;
 	readonly reject: (reason: Error) => void;
 }
 
-/** How far a fill has come, and who waits for it to come further. */
+/** What of a run of bytes is there, and who waits for what of it. */
 export class Progress {
-	#bytes = 0;
+	readonly #there = new RangeSet();
 	#over = false;
 	#failure: Error | undefined;
 	readonly #waiters = new Set<Waiter>();
 
-	/** Bytes there from the start on, without a gap. */
-	get bytes(): number {
-		return this.#bytes;
+	/** What is there. Not to be changed by who asks. */
+	get ranges(): RangeSet {
+		return this.#there;
 	}
 
-	advance(bytes: number): void {
-		this.#bytes = bytes;
+	/** Bytes there, wherever. */
+	get bytes(): number {
+		return this.#there.size;
+	}
+
+	/** What is waited for, in the order in which it was asked for. */
+	get awaited(): Iterable<Range> {
+		return this.#waiters;
+	}
+
+	add({start, end}: Range): void {
+		this.#there.add(start, end);
 		this.#settle(
-			waiter => bytes >= waiter.end,
+			waiter => this.#there.has(waiter.start, waiter.end),
 			waiter => waiter.resolve(),
 		);
 	}
 
 	/** All is there: `bytes` of it. */
 	finish(bytes: number): void {
-		this.#bytes = bytes;
+		this.#there.add(0, bytes);
 		this.#over = true;
 		this.#settle(
 			() => true,
@@ -44,12 +55,12 @@ export class Progress {
 	}
 
 	/**
-	 * Waits until bytes `[0, end)` are there, or all of them.
+	 * Waits until `[start, end)` is there, or all of it.
 	 *
 	 * @throws the reason of the failure, or the signal's.
 	 */
-	reached(end: number, signal?: AbortSignal): Promise<void> {
-		if (this.#bytes >= end || this.#over) return DONE;
+	reached({start, end}: Range, signal?: AbortSignal): Promise<void> {
+		if (this.#over || this.#there.has(start, end)) return DONE;
 		if (this.#failure !== undefined) return Promise.reject(this.#failure);
 		return new Promise((resolve, reject) => {
 			const abort = () => settle(() => reject(signal?.reason as Error));
@@ -60,7 +71,7 @@ export class Progress {
 			};
 
 			const waiter = {
-				end,
+				...{start, end},
 				resolve: () => settle(resolve),
 				reject: (reason: Error) => settle(() => reject(reason)),
 			};

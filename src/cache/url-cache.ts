@@ -10,6 +10,8 @@ import {isKey, keyOf, type Key} from '../store/key.js';
 import type {Limits} from '../store/limits.js';
 import type {Annotation, FreeSpace, Store} from '../store/store.js';
 import type {Verification, VerifyOptions} from '../store/verify.js';
+import type {DownloadStatus} from './download-status.js';
+import {DownloadWatch} from './download-watch.js';
 import {Fill} from './fill.js';
 import {Put} from './put.js';
 import type {Media, Source} from './source.js';
@@ -45,12 +47,14 @@ export class UrlCache {
 	readonly #fills = new Map<Key, Fill>();
 	/** These, and those that were disowned or given up and are not over yet. */
 	readonly #unfinished = new Set<Fill>();
+	readonly #watch: DownloadWatch;
 	readonly #limit: ReturnType<typeof createLimit>;
 	#isClosed = false;
 	readonly #counters: Counters = {hits: 0, misses: 0, downloads: 0, failures: 0, downloadedBytes: 0};
 
 	constructor(private readonly options: UrlCacheOptions) {
 		this.#store = options.store;
+		this.#watch = new DownloadWatch(options.clock);
 		this.#limit = createLimit(options.maxDownloads);
 	}
 
@@ -170,8 +174,13 @@ export class UrlCache {
 	}
 
 	stats(): CacheStats {
-		const downloads = [...this.#unfinished].filter(fill => !fill.isFollowing);
+		const downloads = [...this.#unfinished].filter(fill => !fill.isFollowing && fill.state !== 'paused');
 		return snapshot(this.#store, this.#counters, downloads.length);
+	}
+
+	/** What is being downloaded, and what waits for its turn, in the order in which it was asked for. */
+	downloads(): DownloadStatus[] {
+		return this.#watch.statuses();
 	}
 
 	freeSpace(): Promise<FreeSpace> {
@@ -242,6 +251,7 @@ export class UrlCache {
 		});
 		this.#fills.set(key, fill);
 		this.#unfinished.add(fill);
+		this.#watch.add(fill);
 		void this.#settle(fill);
 		return fill;
 	}
@@ -256,6 +266,7 @@ export class UrlCache {
 		} finally {
 			this.#counters.downloadedBytes += fill.downloadedBytes;
 			this.#unfinished.delete(fill);
+			this.#watch.remove(fill);
 			if (this.#fills.get(fill.key) === fill) this.#fills.delete(fill.key);
 		}
 	}

@@ -98,7 +98,7 @@ export class FillingVersion implements Version {
 	}
 
 	async whole(signal?: AbortSignal): Promise<Kind> {
-		await this.fill.available(Infinity, signal);
+		await this.fill.complete(signal);
 		return kindOf(this.fill.description ?? UNKNOWN);
 	}
 

@@ -44,6 +44,10 @@ export class CachedFile implements OpenFile, Writable {
 		return drive.openFiles.get(key) ?? new CachedFile(key, url, drive);
 	}
 
+	get readers(): number {
+		return this.#readers;
+	}
+
 	attributes(): Attributes {
 		return attributesOf(this.key, this.#contents(), this.drive);
 	}

@@ -3,6 +3,8 @@ import type {FileInode} from './inode.js';
 
 /** A file whose name can go while it is open. */
 export interface OpenFile extends FileInode {
+	/** Handles that read it. */
+	readonly readers: number;
 	/** The name is gone. */
 	unlink(): void;
 }

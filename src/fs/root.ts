@@ -4,6 +4,7 @@ import {ByKey} from './by-key.js';
 import {ByUrl, directoryAttributes} from './by-url.js';
 import type {DriveContext} from './drive-context.js';
 import type {Attributes, Dentry, DirectoryInode, Inode} from './inode.js';
+import {renderDownloads} from './synthetic/downloads.js';
 import {renderStats} from './synthetic/stats.js';
 import {SyntheticFile} from './synthetic/synthetic-file.js';
 
@@ -15,6 +16,7 @@ function children(drive: DriveContext, clock: Clock): Map<string, Inode> {
 		['by-url', new ByUrl(0xff_ff_ff_01, drive)],
 		['by-key', new ByKey(0xff_ff_ff_02, drive)],
 		['stats.json', new SyntheticFile(0xff_ff_ff_03, () => renderStats(drive.cache), clock)],
+		['downloads.json', new SyntheticFile(0xff_ff_ff_04, () => renderDownloads(drive), clock)],
 	]);
 }
 

@@ -2,11 +2,13 @@ import {chmod, rm} from 'node:fs/promises';
 import path from 'node:path';
 import {FILE_MODE, isOwnSuffix, uniqueSuffix} from '../base/atomic-file.js';
 import {CacheError, systemCode} from '../base/errors.js';
+import {RangeSet, type Range} from '../base/range-set.js';
 import {formatSize} from '../base/units.js';
 import type {Budget} from './budget.js';
 import type {Key} from './key.js';
 import type {Layout} from './layout.js';
 import {OpenFile} from './open-file.js';
+import {RangeLog} from './range-log.js';
 
 /** How much room a growing body is given at a time, so that `head -c 100` of 9 GB evicts nothing. */
 const GRANT_BYTES = 64 * 1024 * 1024;
@@ -19,15 +21,23 @@ function footprint(sizeBytes: number): number {
 	return (Math.ceil(sizeBytes / BLOCK_BYTES) + 1) * BLOCK_BYTES;
 }
 
+/** The same of one with holes: a run of bytes may begin and end within a block. */
+function footprintOf(written: RangeSet): number {
+	return footprint(written.size) + Math.max(0, written.count - 1) * BLOCK_BYTES;
+}
+
 /**
  * An entry in the making: a file under `.larder/downloads/` that is written,
- * read meanwhile, and in the end committed by the store or discarded. It holds
- * its share of the budget.
+ * in any order, read meanwhile, and in the end committed by the store or
+ * discarded. It holds its share of the budget: what is written, not its holes.
  */
 export class Draft {
 	#sizeBytes = 0;
 	#grantedBytes = 0;
+	/** What is written or about to be. */
+	readonly #written = new RangeSet();
 	#expectedBytes: number | undefined;
+	#log: RangeLog | undefined;
 	#done = false;
 
 	private constructor(
@@ -80,15 +90,26 @@ export class Draft {
 	 */
 	async write(chunks: readonly Uint8Array[], position: number): Promise<void> {
 		const length = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-		await this.#grow(position + length);
+		await this.#grow(position, position + length);
 		await retryOnFullDisk(this.budget, length, () => this.file.write(chunks, position));
 		this.#sizeBytes = Math.max(this.#sizeBytes, position + length);
 	}
 
+	/** From now on other processes can hear what is there. @throws the system's error. */
+	beginTelling(): void {
+		this.#log ??= new RangeLog(this.path);
+	}
+
+	/** Says that bytes are there, to who reads them in other processes. */
+	tell(range: Range): void {
+		this.#log?.append(range);
+	}
+
 	/** Cuts or, with zeros, lengthens it to `sizeBytes`. */
 	async truncate(sizeBytes: number): Promise<void> {
-		await this.#grow(sizeBytes);
+		await this.#grow(0, sizeBytes);
 		await retryOnFullDisk(this.budget, sizeBytes, () => this.file.truncate(sizeBytes));
+		this.#written.cut(sizeBytes);
 		this.#sizeBytes = sizeBytes;
 	}
 
@@ -99,7 +120,7 @@ export class Draft {
 		try {
 			const sizeBytes = Number((await next.file.stats()).size);
 			next.expect(sizeBytes);
-			await next.#grow(sizeBytes);
+			await next.#grow(0, sizeBytes);
 			next.#sizeBytes = sizeBytes;
 		} catch (error) {
 			await next.discard();
@@ -112,6 +133,8 @@ export class Draft {
 	/** Gives its share of the budget back: it is an entry now, and counted as one. */
 	settle(): void {
 		this.#done = true;
+		this.#log?.remove();
+		this.#log = undefined;
 		this.budget.giveBack(this.#grantedBytes);
 		this.#grantedBytes = 0;
 	}
@@ -126,8 +149,9 @@ export class Draft {
 		this.settle();
 	}
 
-	async #grow(endBytes: number): Promise<void> {
-		const neededBytes = footprint(endBytes);
+	async #grow(startBytes: number, endBytes: number): Promise<void> {
+		this.#written.add(startBytes, endBytes);
+		const neededBytes = footprintOf(this.#written);
 		if (neededBytes <= this.#grantedBytes) return;
 		const shareBytes = this.#expectedBytes ?? this.budget.limitBytes / 2;
 		if (endBytes > shareBytes) {
@@ -145,7 +169,8 @@ export class Draft {
 			throw new CacheError('aborted', 'the draft was discarded');
 		}
 
-		this.#grantedBytes = wanted;
+		// Another write may have been given some meanwhile.
+		this.#grantedBytes += more;
 	}
 
 	#growWithoutEviction(neededBytes: number): void {

@@ -8,6 +8,7 @@ import {parseIdentity} from './catalogue-writer.js';
 import {draftOwner} from './draft.js';
 import type {Key} from './key.js';
 import {OpenFile} from './open-file.js';
+import {RangeLogReader} from './range-log.js';
 
 /** What the owner of a fill tells who follows it, once it knows how long it will be. */
 export interface Announcement {
@@ -114,6 +115,11 @@ export class FillOwners {
 		if (fstatSync(fd).isFile()) return new OpenFile(fd);
 		closeSync(fd);
 		return undefined;
+	}
+
+	/** What of a partial is there; undefined for one that is written from its first byte to its last. */
+	openRanges({partial}: Announcement): RangeLogReader | undefined {
+		return RangeLogReader.open(path.join(this.downloads, partial));
 	}
 
 	/** Says nothing more; what is owned goes with the process's row in the catalogue. */

@@ -31,10 +31,10 @@ test('a cached file says its size, mode, owner, time, blocks, type and one inode
 	t.is((await run('du', ['-b', mount.path(url)])).stdout.split('\t')[0], '10241');
 });
 
-test('the drive has by-url, by-key and stats.json at its top, and they stay there', async t => {
+test('the drive has by-url, by-key, stats.json and downloads.json at its top, and they stay there', async t => {
 	const {mount} = await startDrive(t);
 	const {directory} = mount;
-	t.is((await run('ls', ['-A', directory])).stdout, 'by-key\nby-url\nstats.json\n');
+	t.is((await run('ls', ['-A', directory])).stdout, 'by-key\nby-url\ndownloads.json\nstats.json\n');
 	t.is((await run('stat', ['-c', '%a %F', directory, `${directory}/by-url`])).stdout, '755 directory\n755 directory\n');
 	t.is((await run('stat', ['-c', '%a %F', `${directory}/stats.json`])).stdout, '444 regular file\n');
 	for (const command of ['rm', 'rmdir'] as const) {
@@ -47,7 +47,7 @@ test('the drive has by-url, by-key and stats.json at its top, and they stay ther
 	}
 
 	t.is((await run('sh', ['-c', 'echo x > "$1"', 'sh', `${directory}/stats.json`])).code === 0, false);
-	t.is((await run('ls', ['-A', directory])).stdout, 'by-key\nby-url\nstats.json\n');
+	t.is((await run('ls', ['-A', directory])).stdout, 'by-key\nby-url\ndownloads.json\nstats.json\n');
 });
 
 test('df shows the budget as the size, and as free what could be stored', async t => {

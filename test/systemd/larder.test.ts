@@ -33,7 +33,7 @@ testInBox(`the unit is active when the drive serves, not before, and its status 
 	);
 	t.is(said('before'), 'activating');
 	t.is(said('mounts-before'), '0');
-	t.is(said('drive'), 'by-key\nby-url\nstats.json');
+	t.is(said('drive'), 'by-key\nby-url\ndownloads.json\nstats.json');
 	t.is(said('after'), 'active');
 	t.is(said('status'), `serving ${MOUNT_POINT}`);
 });
@@ -138,7 +138,7 @@ testInBox(`a dead mount in the place of the drive is taken away at the start${be
 	);
 	t.regex(said('dead'), /Transport endpoint is not connected/);
 	t.is(said('start'), '');
-	t.is(said('drive'), 'by-key\nby-url\nstats.json');
+	t.is(said('drive'), 'by-key\nby-url\ndownloads.json\nstats.json');
 	t.is(said('mounts'), '1');
 });
 
@@ -168,7 +168,7 @@ testInBox(
 		const [line = '', ...others] = new Set(said('lines').split('\n'));
 		t.regex(line, /^larder: a larder drive is already mounted at \/mnt\/my drive; .+$/);
 		t.deepEqual(others, []);
-		t.is(said('drive'), 'by-key\nby-url\nstats.json');
+		t.is(said('drive'), 'by-key\nby-url\ndownloads.json\nstats.json');
 		t.is(said('mounts'), '1');
 	},
 );
@@ -210,7 +210,7 @@ testInBox(`a daemon that hangs is replaced by the watchdog, one that serves is n
 	);
 	t.is(said('restarts-serving'), '0');
 	t.is(said('restarts'), '1');
-	t.is(said('drive'), 'by-key\nby-url\nstats.json');
+	t.is(said('drive'), 'by-key\nby-url\ndownloads.json\nstats.json');
 	t.is(said('why').split('\n').length, 1, said('why'));
 	t.regex(said('why'), /Watchdog timeout/);
 });

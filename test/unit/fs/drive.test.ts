@@ -65,7 +65,7 @@ test('a URL is a file of 0 bytes before it is opened, is downloaded by the open,
 	t.deepEqual(await names('by-url'), [NAME]);
 	t.deepEqual(await names('by-key'), [keyOf(A)]);
 	const top = Array.from(drive.root.list(), ({name}) => name);
-	t.deepEqual(top, ['by-url', 'by-key', 'stats.json']);
+	t.deepEqual(top, ['by-url', 'by-key', 'stats.json', 'downloads.json']);
 });
 
 test('names that are none are not there, under any directory', async t => {

@@ -30,6 +30,21 @@ test('a draft holds the blocks that its entry will take, until it is discarded',
 	t.deepEqual(leftovers(layout.root), []);
 });
 
+test('a draft with holes holds what is written of it', async t => {
+	const {layout, budget} = setUp(t, 1024 * MIB);
+	const draft = await Draft.create(layout, KEY, budget);
+	draft.expect(900 * MIB);
+	await draft.write([Buffer.alloc(100)], 800 * MIB);
+	t.is(budget.heldBytes, 64 * MIB);
+	await draft.write([Buffer.alloc(100)], 0);
+	t.is(budget.heldBytes, 64 * MIB);
+	t.true(Number((await draft.file.stats()).blocks) * 512 <= 4 * 4096);
+	await Promise.all([300, 400, 500].map(mib => draft.write([Buffer.alloc(40 * MIB)], mib * MIB)));
+	t.true(budget.heldBytes >= 120 * MIB && budget.heldBytes <= 320 * MIB, `${budget.heldBytes}`);
+	await draft.discard();
+	t.is(budget.heldBytes, 0);
+});
+
 test('room is taken as the file grows, ahead of it but never beyond what was announced', async t => {
 	const {layout, budget} = setUp(t, 1024 * MIB);
 	const draft = await Draft.create(layout, KEY, budget);

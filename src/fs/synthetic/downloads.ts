@@ -1,0 +1,16 @@
+import type {DriveContext} from '../drive-context.js';
+import type {OpenFile} from '../open-files.js';
+
+/** `downloads.json`: the running downloads, the oldest first. */
+export function renderDownloads({cache, openFiles}: DriveContext): string {
+	const downloads = cache.downloads().map(({key, ...status}) => ({
+		...status,
+		readers: status.readers + sharers(openFiles.get(key)),
+	}));
+	return JSON.stringify(downloads, undefined, 2) + '\n';
+}
+
+/** To the cache all handles of a file are one reader: these are the others. */
+function sharers(file: OpenFile | undefined): number {
+	return Math.max((file?.readers ?? 0) - 1, 0);
+}
