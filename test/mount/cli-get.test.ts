@@ -1,5 +1,5 @@
 import test from 'ava';
-import {readdir, readFile, writeFile} from 'node:fs/promises';
+import {readdir, readFile, readlink, symlink, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {contentsOf, filesOf, listed, sha256, startDrive, startOrigin, workDirectory} from '../helpers/drive.js';
 import {LARDER, larderWith} from '../helpers/mount.js';
@@ -40,6 +40,27 @@ test('larder get -o writes a file or standard output, byte for byte, and no file
 	t.deepEqual(await readdir(work), ['copy']);
 	t.is((await get('-o', 'both', url, origin.url('/other'))).code, 2);
 	t.is(origin.requests.length, 2);
+});
+
+test('larder get -o writes into a pipe or a device and leaves it what it is, and follows a link', async t => {
+	const origin = await startOrigin(t);
+	const [cacheDir, work] = [await workDirectory(t), await workDirectory(t)];
+	const url = origin.serve('/out', {size: 300_003});
+	const expected = sha256(generatedBody(300_003));
+	const script =
+		'mkfifo pipe && { sha256sum < pipe & } && "$1" "$2" get --cache-dir "$3" -o pipe "$4" && wait && test -p pipe';
+	const piped = await run('bash', ['-c', script, 'bash', process.execPath, LARDER, cacheDir, url], {cwd: work});
+	t.deepEqual([piped.code, piped.stdout.slice(0, 64)], [0, expected], piped.stderr);
+
+	await writeFile(path.join(work, 'file'), 'old');
+	await symlink('file', path.join(work, 'link'));
+	t.is((await larderWith({cwd: work}, 'get', '--cache-dir', cacheDir, '-o', 'link', url)).code, 0);
+	t.is(sha256(await readFile(path.join(work, 'file'))), expected);
+	t.is(await readlink(path.join(work, 'link')), 'file');
+
+	const {code, stderr} = await larderWith({cwd: work}, 'get', '--cache-dir', cacheDir, '-o', work, url);
+	t.is(code, 1);
+	t.regex(stderr, /^larder: [^\n]+\n$/);
 });
 
 test('larder get of several URLs stores all that can be had: the others are one line each, and exit 1', async t => {

@@ -1,5 +1,5 @@
 import {createWriteStream} from 'node:fs';
-import {readFile, rename, rm} from 'node:fs/promises';
+import {readFile, realpath, rename, rm, stat} from 'node:fs/promises';
 import {text} from 'node:stream/consumers';
 import {pipeline} from 'node:stream/promises';
 import {messageOf} from '../../base/errors.js';
@@ -78,17 +78,24 @@ async function get(cache: UrlCache, url: string, {output, json}: Flags, progress
 	}
 }
 
-/** The file is there when it is whole. */
+/** The file is there when it is whole. What is no file, a device or a pipe, is written to, and never replaced. */
 async function copy(version: Version, output: string): Promise<void> {
 	if (output === '-') {
 		await pipeline(chunksOf(version), process.stdout, {end: false});
 		return;
 	}
 
-	const partial = `${output}.part`;
+	const target = await realpath(output).catch(() => output);
+	const there = await stat(target).catch(() => undefined);
+	if (there !== undefined && !there.isFile()) {
+		await pipeline(chunksOf(version), createWriteStream(target));
+		return;
+	}
+
+	const partial = `${target}.part`;
 	try {
 		await pipeline(chunksOf(version), createWriteStream(partial));
-		await rename(partial, output);
+		await rename(partial, target);
 	} catch (error) {
 		await rm(partial, {force: true});
 		throw error;
