@@ -3,7 +3,7 @@ import {rm} from 'node:fs/promises';
 import path from 'node:path';
 import {setTimeout} from 'node:timers/promises';
 import {abortable} from '../base/abort.js';
-import {hasCode, messageOf} from '../base/errors.js';
+import {CacheError, hasCode, messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import {RangeSet, type Range} from '../base/range-set.js';
 import {redact} from '../base/redact.js';
@@ -232,7 +232,11 @@ export class Download {
 	async #receive(body: SourceBody): Promise<Draft | undefined> {
 		const draft = this.#draft ?? (await this.#receiveFirst(body));
 		if (body.lengthBytes !== undefined) await this.#bringRest(body.lengthBytes);
-		if (this.#isPaused) return undefined;
+		if (this.#isPaused) {
+			draft.giveBackAhead();
+			return undefined;
+		}
+
 		await this.#endSeeks();
 		this.#begin(body, draft);
 		await this.#tell(draft);
@@ -319,7 +323,10 @@ export class Download {
 
 	async #fetchRange(range: Range, maxSkipBytes: number, signal = this.#abort.signal): Promise<RangeBody> {
 		const {source} = this.context;
-		if (source.fetchRange === undefined || this.#version === undefined) throw new Error('there is no part to be had');
+		if (source.fetchRange === undefined || this.#version === undefined) {
+			throw new CacheError('origin-failed', `${redact(this.url)} ended before it was whole`);
+		}
+
 		const fetching = source.fetchRange(this.url, range, this.#version, {signal, maxSkipBytes});
 		return abortable(fetching, signal).catch((error: unknown) => {
 			void fetching.then(

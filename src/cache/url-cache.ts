@@ -244,6 +244,7 @@ export class UrlCache {
 	#fill(url: string, key: Key, source: Source): Fill {
 		// An open may have been on its way here when the cache was closed.
 		if (this.#isClosed) throw closed();
+		this.#giveUpOldest();
 		const {transforms, log, clock} = this.options;
 		const fill = new Fill(url, key, {
 			...{store: this.#store, source, transforms, log, limit: this.#limit, nowMs: clock.now()},
@@ -254,6 +255,12 @@ export class UrlCache {
 		this.#watch.add(fill);
 		void this.#settle(fill);
 		return fill;
+	}
+
+	/** Each one that pauses keeps files open. */
+	#giveUpOldest(): void {
+		const paused = [...this.#unfinished].filter(({isOpen, state}) => isOpen && state === 'paused');
+		for (const fill of paused.slice(0, -MAX_PAUSED)) fill.cancel(new CacheError('aborted', 'others have paused since'));
 	}
 
 	async #settle(fill: Fill): Promise<void> {
@@ -279,6 +286,9 @@ export class UrlCache {
 		return true;
 	}
 }
+
+/** Downloads that nobody reads and that are kept for the next reader. */
+const MAX_PAUSED = 32;
 
 function closed(): CacheError {
 	return new CacheError('aborted', 'the cache was closed');

@@ -130,6 +130,14 @@ export class Draft {
 		return next;
 	}
 
+	/** Gives back what was taken of the budget for what is still to come: nobody knows when. */
+	giveBackAhead(): void {
+		const aheadBytes = this.#grantedBytes - footprintOf(this.#written);
+		if (this.#done || aheadBytes <= 0) return;
+		this.#grantedBytes -= aheadBytes;
+		this.budget.giveBack(aheadBytes);
+	}
+
 	/** Gives its share of the budget back: it is an entry now, and counted as one. */
 	settle(): void {
 		this.#done = true;
