@@ -13,6 +13,9 @@ export interface Sample {
 	readonly cpu?: Cpu;
 	/** The most memory that this process has had so far, since its start. */
 	readonly peakRssBytes?: number;
+	/** What the origin was asked, and what it sent of bodies, where somebody counted. */
+	readonly requests?: number;
+	readonly sentBytes?: number;
 }
 
 /** What is compared, by name, in the order in which a round runs it. */

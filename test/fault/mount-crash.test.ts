@@ -1,25 +1,10 @@
 import test from 'ava';
-import {mkdir, readdir, readFile} from 'node:fs/promises';
+import {mkdir} from 'node:fs/promises';
 import path from 'node:path';
+import {crash} from '../helpers/crash.js';
 import {contentsOf, fetchAll, isMounted, listed, put, reading, startDrive, workDirectory} from '../helpers/drive.js';
 import {larderWith, Mount} from '../helpers/mount.js';
 import {until} from '../helpers/until.js';
-
-/** The fusermount that waits to clean up after the daemon of this mount. */
-async function helperOf(mount: Mount): Promise<number> {
-	for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
-		const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-		if (/^[^\0]*fusermount/.test(command) && command.includes(mount.directory)) return Number(pid);
-	}
-
-	throw new Error('there is no fusermount for this mount');
-}
-
-/** Kills the daemon so that its mount stays behind, dead. */
-async function crash(mount: Mount): Promise<void> {
-	process.kill(await helperOf(mount), 'SIGKILL');
-	await mount.stop('SIGKILL');
-}
 
 test('after kill -9 a new drive on the same mount point serves what was stored, and clears what was not', async t => {
 	const directory = path.join(await workDirectory(t), 'mnt');

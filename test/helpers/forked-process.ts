@@ -1,16 +1,15 @@
 import {fork, type ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
 import type {ExecutionContext} from 'ava';
-import type {Answer, Commands, Request} from './other-process.js';
+import type {Answer, Request, Told} from './do-as-told.js';
+import type {Commands} from './other-process.js';
 
 const PROGRAM = new URL('other-process.js', import.meta.url).pathname;
 
-type Reply<C extends keyof Commands> = Promise<Awaited<ReturnType<Commands[C]>>>;
-
-/** Another process, and what it is told to do. */
-export class ForkedProcess {
-	readonly #child: ChildProcess = fork(PROGRAM, {serialization: 'advanced'});
-	readonly #exited = once(this.#child, 'exit');
+/** Another process, and what it is told to do: a program that calls `doAsTold`, other-process.ts unless told. */
+export class ForkedProcess<Calls extends Told = Commands> {
+	readonly #child: ChildProcess;
+	readonly #exited: Promise<unknown>;
 	readonly #waiting = new Map<number, {resolve: (value: never) => void; reject: (reason: Error) => void}>();
 	#count = 0;
 
@@ -21,7 +20,9 @@ export class ForkedProcess {
 		return forked;
 	}
 
-	constructor() {
+	constructor(program = PROGRAM) {
+		this.#child = fork(program, {serialization: 'advanced'});
+		this.#exited = once(this.#child, 'exit');
 		this.#child.on('message', (answer: Answer) => this.#take(answer));
 		this.#child.on('exit', () => {
 			for (const {reject} of this.#waiting.values()) reject(new Error('the other process has ended'));
@@ -29,13 +30,13 @@ export class ForkedProcess {
 	}
 
 	/** @throws an Error with the `code` and the message of what was thrown there. */
-	tell<C extends keyof Commands>(name: C, ...args: Parameters<Commands[C]>): Reply<C> {
+	tell<C extends keyof Calls & string>(name: C, ...args: Parameters<Calls[C]>): Promise<Awaited<ReturnType<Calls[C]>>> {
 		const id = ++this.#count;
 		const answer = new Promise((resolve, reject) => {
 			this.#waiting.set(id, {resolve, reject});
 			this.#child.send({id, name, args} satisfies Request);
 		});
-		return answer as Reply<C>;
+		return answer as Promise<Awaited<ReturnType<Calls[C]>>>;
 	}
 
 	/** With SIGKILL, as the kernel does it when memory runs out. Resolves once it is gone. */

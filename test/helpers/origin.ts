@@ -6,12 +6,14 @@ import {once} from 'node:events';
 import http, {type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders} from 'node:http';
 import net, {type AddressInfo, type LookupFunction, type Socket} from 'node:net';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {PERIOD, sizeOf, slices, type Content} from './origin-content.js';
+import {Pace} from './pace.js';
+import {limitSendBuffer} from './send-buffer.js';
 
-/** How one path is answered. Without `body` and `size` the body is empty. */
-export interface Behaviour {
-	readonly body?: string | Uint8Array;
-	/** Bytes of generated content in the place of `body`; see `generated`. */
-	readonly size?: number;
+export {generated, generatedBody, generatedPart} from './origin-content.js';
+
+/** How one path is answered. */
+export interface Behaviour extends Content {
 	/** Content-Type. */
 	readonly type?: string;
 	readonly headers?: OutgoingHttpHeaders;
@@ -28,7 +30,7 @@ export interface Behaviour {
 	readonly ranges?: true | RangeFault;
 	/** Before the headers. */
 	readonly delayMs?: number;
-	/** Bytes a second, at most. */
+	/** Bytes a second of each response, from its first byte on. Pieces take 2 ms; see `Pace`. */
 	readonly rate?: number;
 	/** Sends the body in pieces of `dripBytes` (1 unless told) with this pause between. */
 	readonly dripMs?: number;
@@ -72,6 +74,10 @@ export interface OriginOptions {
 	/** A loopback address. */
 	readonly host?: string;
 	readonly port?: number;
+	/** Bytes a second of all responses together, each in its turn. */
+	readonly rate?: number;
+	/** What the kernel keeps of each connection, more or less; see `limitSendBuffer`. */
+	readonly sendBufferBytes?: number;
 }
 
 /** Emitted by the server for each connection that has closed. */
@@ -84,9 +90,13 @@ export class Origin {
 	readonly #sockets = new Set<Socket>();
 	readonly #server: http.Server;
 	readonly #closed = new AbortController();
+	readonly #pace: Pace | undefined;
+	/** By path, with the query. */
+	readonly #bytesSent = new Map<string, number>();
 	#connections = 0;
 
-	private constructor() {
+	private constructor(rate: number | undefined) {
+		this.#pace = rate === undefined ? undefined : new Pace(rate);
 		this.#server = http.createServer((request, response) => void this.#answer(request, response));
 		this.#server.keepAliveTimeout = 60_000;
 		this.#server.on('connection', (socket: Socket) => {
@@ -100,10 +110,12 @@ export class Origin {
 		});
 	}
 
-	static async start({host = '127.0.0.1', port = 0}: OriginOptions = {}): Promise<Origin> {
-		const origin = new Origin();
+	static async start(options: OriginOptions = {}): Promise<Origin> {
+		const {host = '127.0.0.1', port = 0, rate, sendBufferBytes} = options;
+		const origin = new Origin(rate);
 		origin.#server.listen(port, host);
 		await once(origin.#server, 'listening');
+		if (sendBufferBytes !== undefined) await limitSendBuffer(origin.#server, sendBufferBytes);
 		return origin;
 	}
 
@@ -138,6 +150,16 @@ export class Origin {
 	/** How many connections were made since the start. */
 	get connections(): number {
 		return this.#connections;
+	}
+
+	/** Bytes of bodies that the kernel has taken, without those that a `handle` writes. */
+	get bytesSent(): number {
+		return [...this.#bytesSent.values()].reduce((sum, bytes) => sum + bytes, 0);
+	}
+
+	/** The same of one path, asked for with this very query. */
+	bytesSentOf(path: string): number {
+		return this.#bytesSent.get(path) ?? 0;
 	}
 
 	requestsOf(path: string): RecordedRequest[] {
@@ -180,10 +202,15 @@ export class Origin {
 			recorded.status = answer.status;
 			response.writeHead(answer.status, answer.headers);
 			if (method === 'HEAD' || answer.status === 304) response.end();
-			else await send(response, behaviour, answer, this.#closed.signal);
+			else await send({response, behaviour, answer, ...this.#sending(path)});
 		} catch {
 			response.destroy(); // the client left, or the origin is closing
 		}
+	}
+
+	#sending(path: string): Pick<Sending, 'pace' | 'onSent'> {
+		const onSent = (bytes: number) => void this.#bytesSent.set(path, this.bytesSentOf(path) + bytes);
+		return {pace: this.#pace, onSent};
 	}
 
 	#behaviourFor(path: string): Behaviour {
@@ -211,25 +238,6 @@ export function failToResolve(code: string): LookupFunction {
 	return (name, _options, callback) => {
 		process.nextTick(callback, Object.assign(new Error(`getaddrinfo ${code} ${name}`), {code}), '', 4);
 	};
-}
-
-/** A prime, so that no chunk size hides a shifted byte. */
-const PERIOD = 65_521;
-const PATTERN = Buffer.alloc(2 * PERIOD);
-for (let index = 0, state = 1; index < PERIOD; index++) {
-	state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-	PATTERN[index] = PATTERN[index + PERIOD] = state >>> 16;
-}
-
-/** Bytes `[start, end)` of the content that `size` serves; the same for every size, at most 65,521 at a time. */
-export function generated(start: number, end: number): Buffer {
-	const from = start % PERIOD;
-	return PATTERN.subarray(from, from + Math.min(end - start, PERIOD));
-}
-
-/** All of the content that `size` serves, for small sizes. */
-export function generatedBody(size: number): Buffer {
-	return Buffer.concat([...slices({size}, 0, size, PERIOD)]);
 }
 
 interface Answer {
@@ -300,25 +308,35 @@ function faultOf({ranges}: Behaviour): RangeFault {
 	return typeof ranges === 'object' ? ranges : {};
 }
 
-async function send(
-	response: http.ServerResponse,
-	behaviour: Behaviour,
-	{start, end}: Answer,
-	closed: AbortSignal,
-): Promise<void> {
-	const {rate, dripMs, dripBytes = 1, cutAt, stallAt} = behaviour;
-	const pieceBytes = dripMs !== undefined ? dripBytes : rate !== undefined ? Math.max(1, Math.ceil(rate / 50)) : PERIOD;
-	const pauseMs = dripMs ?? (rate === undefined ? 0 : (pieceBytes / rate) * 1000);
-	const stop = Math.min(end, start + (cutAt ?? stallAt ?? Infinity));
-	if (cutAt === undefined && stallAt === undefined && pauseMs === 0 && behaviour.size === undefined) {
-		response.end(Buffer.from(behaviour.body ?? '').subarray(start, end)); // headers and body in one segment
-		return;
-	}
+/** A body on its way. */
+interface Sending {
+	readonly response: http.ServerResponse;
+	readonly behaviour: Behaviour;
+	readonly answer: Answer;
+	/** That of the origin. */
+	readonly pace: Pace | undefined;
+	/** Called for each piece that was written out. */
+	readonly onSent: (bytes: number) => void;
+}
 
+/** @throws AbortError when the client leaves, or the origin closes. */
+async function send(sending: Sending): Promise<void> {
+	const {response, behaviour, answer} = sending;
+	const {dripMs, cutAt, stallAt} = behaviour;
+	const paces = pacesOf(sending);
+	const stop = Math.min(answer.end, answer.start + (cutAt ?? stallAt ?? Infinity));
+	const isPlain = cutAt === undefined && stallAt === undefined && dripMs === undefined && paces.length === 0;
+	const isGiven = behaviour.size === undefined && behaviour.file === undefined;
+	if (isPlain && isGiven && stop - answer.start <= PERIOD) return sendAtOnce(sending);
+
+	const closed = new AbortController();
+	const {signal} = closed;
+	response.once('close', () => closed.abort());
 	response.flushHeaders();
-	for (const piece of slices(behaviour, start, stop, pieceBytes)) {
-		if (!response.write(piece)) await once(response, 'drain', {signal: closed});
-		if (pauseMs > 0) await sleep(pauseMs, undefined, {signal: closed});
+	for (const piece of slices(behaviour, answer.start, stop, pieceBytesOf(behaviour, paces))) {
+		for (const pace of paces) await pace.take(piece.byteLength, signal);
+		if (!write(sending, piece)) await once(response, 'drain', {signal});
+		if (dripMs !== undefined) await sleep(dripMs, undefined, {signal});
 		if (response.destroyed) return;
 	}
 
@@ -327,17 +345,23 @@ async function send(
 	else response.write('', () => response.destroy());
 }
 
-function* slices(behaviour: Behaviour, start: number, end: number, pieceBytes: number): Generator<Uint8Array> {
-	const {body} = behaviour;
-	const bytes = body === undefined ? undefined : Buffer.from(body);
-	for (let at = start; at < end;) {
-		const until = Math.min(end, at + pieceBytes);
-		const piece = bytes ? bytes.subarray(at, until) : generated(at, until);
-		yield piece;
-		at += piece.byteLength;
-	}
+function pacesOf({behaviour, pace}: Sending): Pace[] {
+	const {rate} = behaviour;
+	return [...(rate === undefined ? [] : [new Pace(rate)]), ...(pace === undefined ? [] : [pace])];
 }
 
-function sizeOf({body, size}: Behaviour): number {
-	return size ?? Buffer.byteLength(body ?? '');
+function pieceBytesOf({dripMs, dripBytes = 1}: Behaviour, paces: readonly Pace[]): number {
+	return dripMs === undefined ? Math.min(PERIOD, ...paces.map(pace => pace.pieceBytes)) : dripBytes;
+}
+
+/** Headers and body in one segment. */
+function sendAtOnce({response, behaviour, answer: {start, end}, onSent}: Sending): void {
+	const body = Buffer.from(behaviour.body ?? '').subarray(start, end);
+	response.end(body, () => onSent(body.byteLength));
+}
+
+function write({response, onSent}: Sending, piece: Uint8Array): boolean {
+	return response.write(piece, error => {
+		if (!error) onSent(piece.byteLength);
+	});
 }

@@ -5,6 +5,7 @@
  * @see forked-process.ts, its other end
  */
 import {NO_LOG} from '../../src/base/log.js';
+import type {Range} from '../../src/base/range-set.js';
 import {FileLock} from '../../src/sqlite/file-lock.js';
 import {migrate} from '../../src/sqlite/migrate.js';
 import {openDatabase} from '../../src/sqlite/open.js';
@@ -14,7 +15,9 @@ import {KeyLocks} from '../../src/store/key-locks.js';
 import {Layout} from '../../src/store/layout.js';
 import type {Limits} from '../../src/store/limits.js';
 import {Store, type Annotation} from '../../src/store/store.js';
+import {begin, hasBytes, keepGoingOn} from './begun.js';
 import {get, put, TestClock} from './cache.js';
+import {doAsTold} from './do-as-told.js';
 import {makeEntry, type MadeEntry} from './made-entry.js';
 
 let locks: KeyLocks | undefined;
@@ -65,6 +68,23 @@ const commands = {
 	advance: (ms: number) => clock.advance(ms),
 	put: (url: string, body: string) => store && put(store, url, body),
 	get: (url: string) => store && get(store, url),
+	/** Begins to bring a URL, and is at it from then on. */
+	async begin(url: string, lengthBytes: number, ranges: readonly Range[]) {
+		if (store !== undefined) await begin(store, url, lengthBytes, ranges);
+	},
+	/** Begins, keeps what there is and goes on with it, again and again until it is killed. */
+	async beginOverAndOver(url: string, lengthBytes: number) {
+		if (store === undefined) return;
+		await begin(store, url, lengthBytes, [{start: 0, end: 1}]).then(draft => draft.keep());
+		void keepGoingOn(store, url, lengthBytes);
+	},
+	/** What is there of what was begun, with the right bytes; it is at it from then on. */
+	async resume(url: string) {
+		const taken = await store?.resume(keyOf(url));
+		if (taken === undefined) return undefined;
+		if (!(await hasBytes(taken.draft.file, url, taken.ranges))) throw new Error('these are other bytes');
+		return [...taken.ranges];
+	},
 	remove: (url: string) => store?.remove(keyOf(url)),
 	annotate: (url: string, annotation: Annotation) => store?.annotate(keyOf(url), annotation),
 	setLimits: (limits: Partial<Limits>) => store?.setLimits(limits),
@@ -77,29 +97,4 @@ const commands = {
 
 export type Commands = typeof commands;
 
-export interface Request {
-	readonly id: number;
-	readonly name: keyof Commands;
-	readonly args: readonly unknown[];
-}
-
-export type Answer = {readonly id: number} & (
-	{readonly value: unknown} | {readonly code: unknown; readonly message: string}
-);
-
-process.on('message', (request: Request) => void answer(request));
-process.on('disconnect', () => process.exit());
-
-async function answer({id, name, args}: Request): Promise<void> {
-	try {
-		const {[name]: command}: Readonly<Record<string, (...given: never[]) => unknown>> = commands;
-		send({id, value: await command?.(...(args as never[]))});
-	} catch (error) {
-		const {code, message} = error as {code?: unknown; message: string};
-		send({id, code, message});
-	}
-}
-
-function send(answer: Answer): void {
-	process.send?.(answer);
-}
+doAsTold(commands);
