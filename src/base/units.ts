@@ -1,4 +1,4 @@
-/** Sizes and durations as people write them. Sizes are binary: 1 KB is 1,024 bytes. */
+/** Sizes, rates and durations as people write them. Sizes are binary: 1 KB is 1,024 bytes. */
 import bytes from 'bytes';
 import ms from 'ms';
 
@@ -17,6 +17,21 @@ export function parseSize(text: string | number): number {
 }
 
 const SIZE = /^\d+(\.\d+)?\s*([kmgtp]?b)?$/i;
+
+/**
+ * `'10MB/s'` or `'10MB'` -> 10,485,760 bytes a second. The unit is required, because a bare
+ * number is KiB to some programs; and its B is a capital, because `Mb/s` are bits.
+ *
+ * @throws RangeError for what is not a rate above 0.
+ */
+export function parseRate(text: string): number {
+	const [, size] = RATE.exec(text.trim()) ?? [];
+	const parsed = size === undefined ? 0 : parseSize(size);
+	if (parsed === 0) throw new RangeError(`"${text}" is not a rate; write for example 500KB/s or 10MB/s`);
+	return parsed;
+}
+
+const RATE = /^(\d+(?:\.\d+)?\s*[kmgtpKMGTP]?B)(?:\/s)?$/;
 
 /**
  * `'30s'` -> 30,000; `'2m'`, `'1h'`; a bare number is milliseconds.
@@ -38,6 +53,11 @@ export function parseDuration(text: string | number): number {
 export function formatSize(sizeBytes: number): string {
 	if (sizeBytes === Infinity) return 'none';
 	return bytes.format(sizeBytes, {decimalPlaces: 1}) ?? `${sizeBytes}B`;
+}
+
+/** 10,485,760 -> `'10MB/s'`; Infinity -> `'none'`. */
+export function formatRate(bytesPerSecond: number): string {
+	return bytesPerSecond === Infinity ? 'none' : `${formatSize(bytesPerSecond)}/s`;
 }
 
 /** 30,000 -> `'30s'`. */

@@ -7,6 +7,8 @@ import {Progress} from './progress.js';
 export interface Readable {
 	/** Fills `buffer` from byte `position` on; fewer only at the end. */
 	read(buffer: Uint8Array, position: number): Promise<number>;
+	/** Of a file that is written while it is read. */
+	statsNow?(): {readonly dev: bigint; readonly ino: bigint};
 }
 
 /** A file, and what of it is there. */
@@ -65,6 +67,11 @@ export class ArrivedBytes {
 		this.#progress.finish(count);
 	}
 
+	/** Who waits looks again. */
+	wake(): void {
+		this.#progress.wake();
+	}
+
 	/** No more will come; what is there stays readable. */
 	fail(reason: Error): void {
 		this.#progress.fail(reason);
@@ -83,7 +90,7 @@ export class ArrivedBytes {
 
 	/** Whether `file` has what has arrived. */
 	async agreesWith(file: Readable): Promise<boolean> {
-		if (this.#file === undefined || this.#file === file) return true;
+		if (this.#file === undefined || isSameFile(this.#file, file)) return true;
 		for (const {start, end} of [...this.ranges]) {
 			for (let position = start; position < end; position += PART_BYTES) {
 				const length = Math.min(PART_BYTES, end - position);
@@ -112,6 +119,13 @@ export class ArrivedBytes {
 		for (const range of ranges) this.#progress.add(range);
 		return true;
 	}
+}
+
+/** What one process has left another may go on with. */
+function isSameFile(one: Readable, other: Readable): boolean {
+	if (one === other) return true;
+	const [first, second] = [one.statsNow?.(), other.statsNow?.()];
+	return first !== undefined && first.dev === second?.dev && first.ino === second.ino;
 }
 
 async function part(file: Readable, position: number, length: number): Promise<Buffer> {

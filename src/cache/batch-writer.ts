@@ -1,8 +1,8 @@
 import {setImmediate} from 'node:timers/promises';
 import {asError} from '../base/errors.js';
 
-/** Chunks that may wait to be written. Who adds more waits. */
-const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+/** Larger writes are hardly faster. */
+const MAX_WAITING_BYTES = 1024 * 1024;
 
 /**
  * Writes chunks as they come: while one batch is being written the next
@@ -15,8 +15,14 @@ export class BatchWriter {
 	#writing: Promise<void> | undefined;
 	#failure: Error | undefined;
 
-	/** @param write - appends `chunks`; never called again before it has settled. */
-	constructor(private readonly write: (chunks: Uint8Array[]) => Promise<void>) {}
+	/**
+	 * @param write - appends `chunks`; never called again before it has settled.
+	 * @param maxWaitingBytes - what may wait to be written at the moment, beside what is being written. Who adds more waits.
+	 */
+	constructor(
+		private readonly write: (chunks: Uint8Array[]) => Promise<void>,
+		private readonly maxWaitingBytes: () => number = () => MAX_WAITING_BYTES,
+	) {}
 
 	/**
 	 * Takes a chunk in. While there is room nothing is returned; else wait for
@@ -29,7 +35,7 @@ export class BatchWriter {
 		this.#waiting.push(chunk);
 		this.#waitingBytes += chunk.byteLength;
 		this.#writing ??= this.#writeAll();
-		return this.#waitingBytes > MAX_WAITING_BYTES ? this.end() : undefined;
+		return this.#waitingBytes > this.maxWaitingBytes() ? this.end() : undefined;
 	}
 
 	/** Waits until all is written. */

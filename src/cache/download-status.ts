@@ -1,4 +1,5 @@
 import {redact} from '../base/redact.js';
+import type {KeptPartial} from '../store/partials.js';
 
 export type DownloadState =
 	/** For its turn, or for an answer. */
@@ -47,6 +48,13 @@ export interface Downloading {
 /** @param rate - bytes a second. */
 export function statusOf(download: Downloading, rate: number): DownloadStatus {
 	const {key, url, arrivedBytes: bytes, sizeBytes: total = null, readers, state} = download;
+	if (state === 'paused') return {key, url: redact(url), bytes, total, rate: 0, seconds_left: null, readers, state};
 	const secondsLeft = total === null || rate === 0 ? null : Math.ceil(Math.max(total - bytes, 0) / rate);
 	return {key, url: redact(url), bytes, total, rate, seconds_left: secondsLeft, readers, state};
+}
+
+/** Of what nobody downloads at the moment, and the next reader goes on with. */
+export function statusOfLeft({key, facts, arrivedBytes: bytes}: KeptPartial): DownloadStatus {
+	const {url, lengthBytes: total} = facts;
+	return {key, url: redact(url), bytes, total, rate: 0, seconds_left: null, readers: 0, state: 'paused'};
 }

@@ -1,34 +1,49 @@
 import {setMaxListeners} from 'node:events';
-import {rm} from 'node:fs/promises';
-import path from 'node:path';
-import {setTimeout} from 'node:timers/promises';
-import {abortable} from '../base/abort.js';
+import {Condition} from '../base/condition.js';
 import {CacheError, hasCode, messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
-import {RangeSet, type Range} from '../base/range-set.js';
+import type {Range} from '../base/range-set.js';
 import {redact} from '../base/redact.js';
 import {decideType} from '../media/sniff.js';
 import type {Transform} from '../media/transforms.js';
 import type {Draft} from '../store/draft.js';
 import {seal} from '../store/fill-owners.js';
-import type {OriginFacts} from '../store/sidecar.js';
+import type {PartialFacts} from '../store/partial-facts.js';
 import type {Description, Store} from '../store/store.js';
+import {Allowance} from './allowance.js';
+import type {Bandwidth} from './bandwidth.js';
+import {Body} from './body.js';
+import type {Buffers} from './buffers.js';
+import {convert, type Converted} from './conversion.js';
+import type {FillMode} from './fill-mode.js';
+import {ForeignWants} from './foreign-wants.js';
 import {Head} from './head.js';
-import {SeekPlan, type Situation} from './seeks.js';
+import {InOrder, type InOrderContext} from './in-order.js';
+import {Intake} from './intake.js';
+import {ReadThrough} from './read-through.js';
+import {Seeks} from './seeks.js';
+import {hostOf, type Slot, type Slots} from './slots.js';
 import {
+	answered,
 	RangesUnsupportedError,
 	VersionChangedError,
-	type BodyVersion,
 	type RangeBody,
+	type RangeOptions,
 	type Source,
-	type SourceBody,
 } from './source.js';
-import {Transfer, type Incoming} from './transfer.js';
+import type {Incoming} from './transfer.js';
+import type {WindowMemory} from './window-memory.js';
 
 export interface DownloadContext {
 	readonly store: Store;
 	readonly source: Source;
 	readonly transforms: readonly Transform[];
+	readonly fillMode: FillMode;
+	readonly slots: Slots;
+	readonly bandwidth: Bandwidth;
+	readonly buffers: Buffers;
+	/** For what the disk cannot keep. */
+	readonly windows: WindowMemory;
 	readonly log: Log;
 	/** When it was asked for, epoch milliseconds. */
 	readonly nowMs: number;
@@ -50,55 +65,51 @@ export interface DownloadListener {
 	onBegun(beginning: Beginning, draft: Draft): void;
 	/** After that: the draft has more than before. */
 	onArrived(draft: Draft, range: Range): Promise<void>;
-	/** What readers wait for. */
+	/** The disk takes no more: what is not there is to be read by `readThrough`. */
+	onOverflow(reason: CacheError): void;
+	/** What readers wait for, who came first at the front. */
 	awaited(): Iterable<Range>;
+	/** Whether what has come is of use to who comes later. */
+	isWanted(): boolean;
 }
 
-/** Transfers of places that readers wait for, at once. */
-const MAX_SEEKS = 4;
+/** What came whole: a draft to be committed, and what to say of it. */
+export interface Brought {
+	readonly draft: Draft;
+	readonly description: Description;
+}
+
 /** A shorter body is there before a second request would be answered. */
 const MIN_SEEKABLE_BYTES = 4 * 1024 * 1024;
 /** So much is fetched to its end, though nobody waits for it. */
 const LITTLE_BYTES = 16 * 1024 * 1024;
-/** Connections that break one after another without a byte in between. */
-const MAX_FAILURES = 5;
-const FIRST_PAUSE_MS = 250;
 
 /**
- * The bytes of a URL, brought from the source into a draft: from the first to the
- * last, and beside that what readers wait for further on. A connection that
- * breaks is continued where it stopped, if the source gives ranges.
+ * The bytes of a URL, brought from the source into a draft: in order, as far as
+ * readers let it, and beside that what they wait for further on. It goes on
+ * where a connection broke, if the source gives ranges, and where an earlier
+ * download has left it.
  */
 export class Download {
 	readonly #head = new Head();
-	readonly #there = new RangeSet();
-	/** Of that what nobody has been told of. */
-	#untold: Range[] = [];
-	readonly #plan = new SeekPlan();
-	/** From the first byte to the last. */
-	#main: Transfer | undefined;
-	readonly #seeks = new Map<Transfer, Promise<void>>();
-	/** What every part must be of; undefined where no part can be had. */
-	#version: (BodyVersion & {readonly lengthBytes: number}) | undefined;
-	/** Ends all transfers. */
+	/** Who waits for something to change here. */
+	readonly #news = new Condition();
 	readonly #abort = new AbortController();
-	/** Ends the seeks alone. */
-	readonly #seeksOver = new AbortController();
-	#draft: Draft | undefined;
+	/** What readers in other processes wait for. */
+	readonly #wanted = new ForeignWants();
+	/** What is known of the body, from the first answer or from an earlier download. */
+	#body: Body | undefined;
+	#intake: Intake | undefined;
+	#allowance: Allowance;
+	#inOrder: InOrder | undefined;
+	/** Undefined where no part can be had by itself. */
+	#seeks: Seeks | undefined;
+	#through: ReadThrough | undefined;
 	#transform: Transform | undefined;
-	/** The first answer: what it says of the body holds for every part. */
-	#body: SourceBody | undefined;
-	/** What the transfer from the first byte to the last reads. */
-	#incoming: Incoming | undefined;
-	/** One that a pause has ended: its failure is none. */
-	#givenUp: Incoming | undefined;
-	#isPaused = false;
 	#isAnswered = false;
 	#hasBegun = false;
 	#isConverting = false;
-	/** In a row. */
-	#failures = 0;
-	#seekFailures = 0;
+	#isSuspended = false;
 
 	constructor(
 		private readonly url: string,
@@ -106,8 +117,9 @@ export class Download {
 		private readonly context: DownloadContext,
 		private readonly listener: DownloadListener,
 	) {
+		this.#allowance = new Allowance(context.fillMode);
 		// Each request listens while it lasts.
-		for (const {signal} of [this.#abort, this.#seeksOver]) setMaxListeners(0, signal);
+		setMaxListeners(0, this.#abort.signal);
 	}
 
 	/** The source has begun to send. */
@@ -120,338 +132,340 @@ export class Download {
 		return this.#isConverting;
 	}
 
-	/** Bytes of the body that are on the disk. */
-	get arrivedBytes(): number {
-		return this.#there.size;
+	/** Nothing more is fetched. */
+	get isSuspended(): boolean {
+		return this.#isSuspended;
 	}
 
-	/** It was told not to go on. */
-	get isPaused(): boolean {
-		return this.#isPaused;
+	/** Whether what is there is of use to who comes when it has ended. */
+	get isResumable(): boolean {
+		return this.#body?.version !== undefined && this.#transform === undefined;
+	}
+
+	/** Whether somebody reads it in another process. */
+	get isFollowed(): boolean {
+		return this.#intake?.draft.isFollowed === true;
+	}
+
+	/** Bytes of the body that are on the disk. */
+	get arrivedBytes(): number {
+		return this.#intake?.there.size ?? 0;
+	}
+
+	/** Bytes that came from the source. */
+	get downloadedBytes(): number {
+		return (this.#intake?.receivedBytes ?? 0) + (this.#through?.receivedBytes ?? 0);
 	}
 
 	/**
-	 * Brings all of it. After a pause it goes on from where it was.
+	 * Brings all of it. To be called once. What was left of it is gone on with, and
+	 * what is not brought now is left to others.
 	 *
-	 * @returns a draft to be committed, and what to say of it; undefined where it was paused.
-	 * @throws the reason why there is none, or the signal's. What has arrived stays
-	 *   readable until `discard`.
+	 * @param slot - in which it begins; given back when it is not used.
+	 * @returns `left` where it was told to leave before all was there.
+	 * @throws the reason why there is no whole body, or the signal's. What has
+	 *   arrived stays readable until `close`.
 	 */
-	async run(signal: AbortSignal): Promise<{draft: Draft; description: Description} | undefined> {
+	async run(slot: Slot, signal: AbortSignal): Promise<Brought | 'left'> {
 		const abort = () => this.#abort.abort(signal.reason);
 		signal.addEventListener('abort', abort, {once: true});
 		if (signal.aborted) abort();
-		this.#body ??= await this.#fetch(this.#abort.signal);
 		try {
-			const draft = await this.#receive(this.#body);
-			return draft && (await this.#process(draft, this.#body, this.#abort.signal));
+			const outcome = await this.#bring(slot);
+			await this.#seeks?.end();
+			if (outcome === 'whole') return await this.#finish();
+			await this.#leaveBehind();
+			return 'left';
 		} catch (error) {
-			this.#incoming?.discard();
 			this.#abort.abort(error);
-			await this.#endSeeks();
-			if (this.#draft !== undefined) await seal(this.#draft.path);
+			await this.#seeks?.end();
+			await this.#leaveBehind(error);
 			throw error;
 		} finally {
+			this.#through?.close(new CacheError('aborted', `the download of ${redact(this.url)} has ended`));
 			signal.removeEventListener('abort', abort);
 		}
 	}
 
-	/** Nobody reads it: it does not go on, unless little is left, or it could not go on later. */
-	pause(): void {
-		if (!this.#isSeekable || this.#isPaused) return;
-		const missingBytes = (this.#version?.lengthBytes ?? 0) - this.#there.size;
-		if (missingBytes <= LITTLE_BYTES) return;
-		this.#isPaused = true;
-		this.#givenUp = this.#incoming;
-		this.#incoming?.discard();
+	/** Nobody reads it: nothing more is fetched, unless all or little is left to be. Tells which. */
+	suspend(): boolean {
+		const missingBytes = (this.#body?.lengthBytes ?? 0) - this.arrivedBytes;
+		const isLittle = this.#through === undefined && missingBytes <= LITTLE_BYTES && this.#allowance.isForWhole;
+		if (isLittle) this.#allowance.free();
+		this.#isSuspended = !isLittle && this.#allowance.suspend();
+		if (this.#isSuspended) this.#intake?.draft.giveBackAhead();
+		this.#news.notify();
+		return this.#isSuspended;
 	}
 
-	/** Somebody reads it again; to be followed by `run`. */
+	/** Somebody reads it again. */
 	resume(): void {
-		this.#isPaused = false;
+		this.#isSuspended = false;
+		this.#allowance.resume();
+		this.#news.notify();
+	}
+
+	/** Ends it, and leaves what has come to others. */
+	leave(): void {
+		this.#inOrder?.leave();
 	}
 
 	/** Readers have begun to wait for something. */
 	onAwaited(): void {
-		if (!this.#isSeekable) return;
-		for (const wanted of [...this.listener.awaited()].filter(({end}) => end !== Infinity)) {
-			for (;;) {
-				const range = this.#seeks.size < MAX_SEEKS ? this.#plan.forWaiting(wanted, this.#situation) : undefined;
-				if (range === undefined) break;
-				this.#seek(range);
-			}
-		}
+		for (const range of this.#awaited()) this.#inOrder?.onAwaited(range);
+		this.#seeks?.onAwaited();
+		this.#news.notify();
 	}
 
 	/** A reader reads what is there. */
 	onRead(range: Range): void {
-		if (!this.#isSeekable || this.#seeks.size >= MAX_SEEKS) return;
-		const next = this.#plan.forReading(range, this.#situation);
-		if (next !== undefined) this.#seek(next);
+		this.#seeks?.onRead(range);
 	}
 
-	/** Removes what was not committed. */
-	async discard(): Promise<void> {
-		await this.#draft?.discard();
+	/** Where the disk takes no more: what is not there is read by this. */
+	get readThrough(): ReadThrough | undefined {
+		return this.#through;
 	}
 
-	get #isSeekable(): boolean {
-		if (this.#seeksOver.signal.aborted || this.#abort.signal.aborted || this.#seekFailures >= MAX_FAILURES)
-			return false;
-		if (!this.#hasBegun || this.#transform !== undefined) return false;
-		return this.#version !== undefined && this.#version.lengthBytes >= MIN_SEEKABLE_BYTES;
+	/** Removes what was neither committed nor left to others. */
+	async close(): Promise<void> {
+		await this.#intake?.draft.discard();
 	}
 
-	get #situation(): Situation {
-		const main = this.#main === undefined ? [] : [this.#main];
+	async #bring(slot: Slot): Promise<'whole' | 'left'> {
+		const first = (await this.#goOn()) ?? (await this.#begin());
+		if (first === 'whole') return 'whole';
+		this.#inOrder = new InOrder(this.#inOrderContext(), slot);
+		if (this.#head.isEnough) {
+			this.#announce();
+			await this.#received.tell();
+		}
+
+		return this.#inOrder.run(first);
+	}
+
+	/** What an earlier download has left, if the source still has the same. */
+	async #goOn(): Promise<Begun | 'whole' | undefined> {
+		const kept = await this.context.store.resume(this.key);
+		if (kept === undefined) return undefined;
+		const {draft, facts, ranges} = kept;
+		try {
+			this.#take(Body.resumed(facts), draft, [...ranges]);
+			await this.#head.readFrom(draft.file, ranges);
+			const [range] = ranges.missing(0, facts.lengthBytes);
+			const incoming = range && (await this.#fetchRest(range, this.#abort.signal));
+			this.#isAnswered = true;
+			return range === undefined || incoming === undefined ? 'whole' : {range, incoming};
+		} catch (error) {
+			if (!isOfAnother(error)) throw error;
+			this.#log('what was left of a download is of no use any more', error);
+			await draft.discard();
+			this.#intake = this.#body = undefined;
+			return undefined;
+		}
+	}
+
+	async #begin(): Promise<Begun> {
+		const {source, store} = this.context;
+		const incoming = await answered(source.fetch(this.url, this.#abort.signal), this.#abort.signal);
+		this.#isAnswered = true;
+		try {
+			this.#take(Body.begun(incoming, source), await store.draft(this.key), []);
+			return {range: {start: 0, end: incoming.lengthBytes ?? Infinity}, incoming};
+		} catch (error) {
+			incoming.discard();
+			throw error;
+		}
+	}
+
+	/** @throws CacheError `too-large` for what cannot be kept, where it cannot be read past the disk either. */
+	#take(body: Body, draft: Draft, kept: readonly Range[]): void {
+		this.#body = body;
+		this.#intake = new Intake(draft, kept, range => this.listener.onArrived(draft, range));
+		const {lengthBytes, version} = body;
+		if (lengthBytes === undefined || lengthBytes < MIN_SEEKABLE_BYTES) this.#allowance.free();
+		if (lengthBytes === undefined) return;
+		try {
+			draft.expect(lengthBytes);
+		} catch (error) {
+			if (version === undefined) throw error;
+			draft.expectAsFits();
+			this.#allowance = new Allowance('ranges');
+			if (this.#isSuspended) this.#allowance.suspend();
+		}
+	}
+
+	#inOrderContext(): InOrderContext {
+		const {bandwidth, buffers} = this.context;
 		return {
-			lengthBytes: this.#version?.lengthBytes ?? Infinity,
-			there: this.#there,
-			bringing: [...main, ...this.#seeks.keys()],
+			...{lengthBytes: this.#body?.lengthBytes, there: this.#received.there, allowance: this.#allowance},
+			...{bandwidth, buffers, news: this.#news, signal: this.#abort.signal},
+			seeks: () => this.#seeks,
+			awaited: () => this.#awaited(),
+			takeSlot: (priority, signal) => this.context.slots.take(hostOf(this.url), priority, signal),
+			fetch: (range, signal) => this.#fetchRest(range, signal),
+			onChunk: chunk => this.#onChunk(chunk),
+			write: (chunks, position) => this.#write(chunks, position),
+			onFailure: error => this.#judge(error),
+			onPause: () => this.onAwaited(),
 		};
 	}
 
-	/** Ends with the signal, also where the source does not heed it. */
-	async #fetch(signal: AbortSignal): Promise<SourceBody> {
-		signal.throwIfAborted();
-		const fetching = this.context.source.fetch(this.url, signal);
-		try {
-			const body = await abortable(fetching, signal);
-			this.#isAnswered = true;
-			return body;
-		} catch (error) {
-			void fetching.then(
-				late => late.discard(),
-				() => undefined,
-			);
-			throw error;
-		}
-	}
-
-	/** Undefined where it was paused. */
-	async #receive(body: SourceBody): Promise<Draft | undefined> {
-		const draft = this.#draft ?? (await this.#receiveFirst(body));
-		if (body.lengthBytes !== undefined) await this.#bringRest(body.lengthBytes);
-		if (this.#isPaused) {
-			draft.giveBackAhead();
-			return undefined;
-		}
-
-		await this.#endSeeks();
-		this.#begin(body, draft);
-		await this.#tell(draft);
-		return draft;
-	}
-
-	async #receiveFirst(body: SourceBody): Promise<Draft> {
-		this.#incoming = body;
-		const draft = await this.context.store.draft(this.key);
-		this.#draft = draft;
-		if (body.lengthBytes !== undefined) draft.expect(body.lengthBytes);
-		if (this.context.source.fetchRange !== undefined) this.#version = versionOf(body);
-		await this.#bring({start: 0, end: body.lengthBytes ?? Infinity}, body, chunk => {
-			this.#head.add(chunk);
-			if (this.#head.isEnough) this.#begin(body, draft);
-		});
-		return draft;
-	}
-
-	/** What a broken connection or a pause has left, or a transfer that has met a seek. */
-	async #bringRest(lengthBytes: number): Promise<void> {
-		while (!this.#isPaused) {
-			const gap = await this.#nextGap(lengthBytes);
-			if (gap === undefined) return;
-			await this.#bring(gap);
-		}
-	}
-
-	/** What nobody is bringing. */
-	async #nextGap(lengthBytes: number): Promise<Range | undefined> {
-		for (;;) {
-			this.#abort.signal.throwIfAborted();
-			const gaps = [...this.#there.missing(0, lengthBytes)];
-			const free = gaps.find(({start}) => this.#stopAfter(start) > start);
-			if (free !== undefined || gaps.length === 0) {
-				return free && {start: free.start, end: Math.min(free.end, this.#stopAfter(free.start))};
-			}
-
-			await Promise.race(this.#seeks.values());
-		}
-	}
-
-	/** Brings a range, until it meets what is there or coming. A failure that may pass is no end of it. */
-	async #bring(range: Range, first?: SourceBody, onChunk?: (chunk: Uint8Array) => void): Promise<void> {
-		const before = this.#there.size;
-		const transfer = this.#transfer(range, onChunk);
-		this.#main = transfer;
-		try {
-			this.#incoming = first ?? (await this.#fetchRest(range));
-			if (this.#isPaused) this.#incoming.discard();
-			else await transfer.run(this.#incoming, this.#abort.signal);
-			this.#failures = 0;
-		} catch (error) {
-			this.#incoming?.discard();
-			this.#abort.signal.throwIfAborted();
-			if (this.#incoming !== undefined && this.#incoming === this.#givenUp) return;
-			if (this.#there.size > before) this.#failures = 0;
-			if (!this.#mayPass(error)) throw error;
-			await this.#pause(error);
-		} finally {
-			this.#main = this.#incoming = undefined;
-		}
-	}
-
-	#mayPass(error: unknown): boolean {
-		if (this.#abort.signal.aborted || this.#version === undefined || !this.#hasBegun) return false;
-		return isTransient(error) && ++this.#failures <= MAX_FAILURES;
-	}
-
-	async #pause(error: unknown): Promise<void> {
-		const delayMs = FIRST_PAUSE_MS * 2 ** (this.#failures - 1);
-		this.context.log.debug('a download goes on where it broke off', {
-			...{url: redact(this.url), atBytes: this.#there.endOf(0), delayMs, reason: messageOf(error)},
-		});
-		await setTimeout(delayMs, undefined, {signal: this.#abort.signal}).catch(() => undefined);
-	}
-
-	/** Rather all of it again than nothing, where the source has no parts. */
-	async #fetchRest(range: Range): Promise<Incoming> {
-		const body = await this.#fetchRange(range, Infinity);
-		if (!body.acceptsRanges) this.#seekFailures = MAX_FAILURES;
-		return body;
-	}
-
-	async #fetchRange(range: Range, maxSkipBytes: number, signal = this.#abort.signal): Promise<RangeBody> {
-		const {source} = this.context;
-		if (source.fetchRange === undefined || this.#version === undefined) {
-			throw new CacheError('origin-failed', `${redact(this.url)} ended before it was whole`);
-		}
-
-		const fetching = source.fetchRange(this.url, range, this.#version, {signal, maxSkipBytes});
-		return abortable(fetching, signal).catch((error: unknown) => {
-			void fetching.then(
-				late => late.discard(),
-				() => undefined,
-			);
-			throw error;
-		});
-	}
-
-	/** Afterwards nothing is written any more: the draft is about to be an entry. */
-	async #endSeeks(): Promise<void> {
-		this.#seeksOver.abort();
-		await Promise.all(this.#seeks.values());
-	}
-
-	#seek(range: Range): void {
-		const transfer = this.#transfer(range);
-		const done = this.#bringSeek(transfer).finally(() => {
-			this.#seeks.delete(transfer);
-			this.onAwaited();
-		});
-		this.#seeks.set(transfer, done);
-	}
-
-	/** Never fails: what it does not bring, the transfer from the first byte to the last does. */
-	async #bringSeek(transfer: Transfer): Promise<void> {
-		try {
-			const signal = AbortSignal.any([this.#abort.signal, this.#seeksOver.signal]);
-			await transfer.run(await this.#fetchRange(transfer, 0, signal), signal);
-			if (this.#seekFailures < MAX_FAILURES) this.#seekFailures = 0;
-		} catch (error) {
-			if (error instanceof VersionChangedError) this.#abort.abort(error);
-			if (this.#abort.signal.aborted || this.#seeksOver.signal.aborted) return;
-			this.#seekFailures = isTransient(error) ? this.#seekFailures + 1 : MAX_FAILURES;
-			this.context.log.debug('a place further on is waited for', {url: redact(this.url), reason: messageOf(error)});
-		}
-	}
-
-	#transfer({start, end}: Range, onChunk?: (chunk: Uint8Array) => void): Transfer {
-		const transfer: Transfer = new Transfer(start, end, {
-			stopAfter: position => this.#stopAfter(position, transfer),
-			...(onChunk !== undefined && {onChunk}),
+	#beginSeeks(lengthBytes: number): Seeks {
+		const {bandwidth, buffers} = this.context;
+		return new Seeks({
+			...{lengthBytes, there: this.#received.there, bandwidth, buffers, signal: this.#abort.signal},
+			inOrder: () => this.#inOrder?.bringing,
+			awaited: () => this.#awaited(),
+			fetch: (range, signal) => this.#fetchRange(range, {signal, maxSkipBytes: 0}),
 			write: (chunks, position) => this.#write(chunks, position),
+			onSeek: (range, isReadOn) => this.#inOrder?.onSeek(range, isReadOn),
+			onFailure: error => this.#judge(error) === 'may pass',
+			onEnd: () => this.onAwaited(),
 		});
-		return transfer;
 	}
 
-	/** Where what is there, or what others are bringing, begins. */
-	#stopAfter(position: number, own?: Transfer): number {
-		const [gap] = this.#there.missing(position, Infinity);
-		// One that has brought nothing yet may never do.
-		const others = [...this.#seeks.keys()].filter(
-			other => other !== own && other.end > position && other.position > other.start,
-		);
-		const met = others.map(other => Math.max(position, other.start));
-		return gap === undefined || gap.start > position ? position : Math.min(gap.end, ...met);
+	/** What readers wait for, here and elsewhere. */
+	*#awaited(): Generator<Range> {
+		yield* this.listener.awaited();
+		if (this.#intake === undefined) return;
+		for (const range of this.#wanted.missing(this.#intake.there)) {
+			const isAll = range.end - range.start === this.#body?.lengthBytes;
+			yield isAll ? {start: 0, end: Infinity} : range;
+		}
+	}
+
+	get #received(): Intake {
+		if (this.#intake === undefined) throw new TypeError('nothing comes before the first answer');
+		return this.#intake;
 	}
 
 	async #write(chunks: readonly Uint8Array[], position: number): Promise<void> {
-		const draft = this.#draft as Draft;
-		await draft.write(chunks, position);
-		const end = position + chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-		this.#there.add(position, end);
-		this.#untold.push({start: position, end});
-		if (this.#hasBegun) await this.#tell(draft);
+		await this.#received.write(chunks, position);
+		this.#news.notify();
 	}
 
-	async #tell(draft: Draft): Promise<void> {
-		for (const range of this.#untold.splice(0)) {
-			draft.tell(range);
-			await this.listener.onArrived(draft, range);
+	/** Rather all of it again than nothing, where the source has no parts. */
+	async #fetchRest(range: Range, signal: AbortSignal): Promise<Incoming> {
+		const body = await this.#fetchRange(range, {signal, maxSkipBytes: Infinity});
+		if (!body.acceptsRanges) this.#seeks?.giveUp();
+		return body;
+	}
+
+	#fetchRange({start, end}: Range, options: RangeOptions): Promise<RangeBody> {
+		const {source} = this.context;
+		const version = this.#body?.version;
+		if (source.fetchRange === undefined || version === undefined) {
+			throw new CacheError('origin-failed', `${redact(this.url)} ended before it was whole`);
 		}
+
+		return answered(source.fetchRange(this.url, {start, end}, version, options), options.signal);
+	}
+
+	#onChunk(chunk: Uint8Array): void {
+		if (this.#hasBegun) return;
+		this.#head.add(chunk);
+		if (this.#head.isEnough) this.#announce();
 	}
 
 	/** Once: what the first bytes say of the body. */
-	#begin(body: SourceBody, draft: Draft): void {
-		if (this.#hasBegun) return;
+	#announce(): void {
+		const body = this.#body;
+		if (this.#hasBegun || body === undefined) return;
 		this.#hasBegun = true;
+		const {draft} = this.#received;
+		this.#received.beginTelling();
 		this.#transform = this.context.transforms.find(candidate => candidate.appliesTo(this.#head.bytes));
-		const {mimetype, filename, lastModifiedMs: modifiedAtMs = this.context.nowMs} = body;
-		const sizeBytes = this.#transform === undefined ? body.lengthBytes : undefined;
-		if (sizeBytes !== undefined && sizeBytes >= MIN_SEEKABLE_BYTES) draft.beginTelling();
-		this.listener.onBegun({sizeBytes, modifiedAtMs, mimetype, filename}, draft);
+		const isAsItComes = this.#transform === undefined;
+		const {lengthBytes, mimetype, filename, lastModifiedMs: modifiedAtMs = this.context.nowMs} = body;
+		const facts = body.partialFacts(this.url, modifiedAtMs);
+		if (!isAsItComes) this.#allowance.free();
+		else if (facts !== undefined && facts.lengthBytes >= MIN_SEEKABLE_BYTES) this.#beginParts(draft, facts);
+		this.listener.onBegun({sizeBytes: isAsItComes ? lengthBytes : undefined, modifiedAtMs, mimetype, filename}, draft);
+		this.onAwaited();
 	}
 
-	/** What to store. A transform that fails changes nothing: the body is stored as it came. */
-	async #process(
-		draft: Draft,
-		body: SourceBody,
-		signal: AbortSignal,
-	): Promise<{draft: Draft; description: Description}> {
-		const transform = this.#transform;
-		const {url} = this;
-		const origin = originFacts(body, draft.sizeBytes);
-		if (transform !== undefined) {
-			const output = `${draft.path}.out`;
-			this.#isConverting = true;
-			try {
-				const {mimetype, extension} = await transform.run(draft.path, output, signal);
-				const transformed = (this.#draft = await draft.adopt(output));
-				await draft.discard();
-				const filename = path.parse(body.filename).name + extension;
-				return {draft: transformed, description: {url, origin, mimetype, filename}};
-			} catch (error) {
-				await rm(output, {force: true});
-				signal.throwIfAborted();
-				this.context.log.warn(`${transform.name} failed, stored as it came`, {
-					...{url: redact(url), reason: messageOf(error)},
-				});
-			} finally {
-				this.#isConverting = false;
-			}
-		}
+	#beginParts(draft: Draft, facts: PartialFacts): void {
+		draft.beginTelling(facts);
+		draft.onWanted = range => this.#onWanted(range);
+		this.#seeks = this.#beginSeeks(facts.lengthBytes);
+	}
 
-		const mimetype = await decideType(body.mimetype, this.#head.bytes);
-		return {draft, description: {url, origin, mimetype, filename: body.filename}};
+	/** Who reads it in another process counts as a reader. */
+	#onWanted(range: Range): void {
+		this.#wanted.add(range);
+		if (this.#isSuspended) this.resume();
+		this.onAwaited();
+	}
+
+	/** What a failure means for what is still to come. */
+	#judge(error: unknown): 'over' | 'may pass' | 'final' {
+		if (error instanceof VersionChangedError) this.#abort.abort(error);
+		if (this.#overflow(error)) return 'over';
+		this.#log('a transfer has broken off', error);
+		return this.#body?.version !== undefined && this.#hasBegun && isTransient(error) ? 'may pass' : 'final';
+	}
+
+	/** Whether a failure means that the disk takes no more, and readers are served past it from now on. */
+	#overflow(error: unknown): boolean {
+		const version = this.#body?.version;
+		if (version === undefined || !(hasCode(error, 'no-space') || hasCode(error, 'too-large'))) return false;
+		this.#announce();
+		if (this.#transform !== undefined) return false;
+		this.#through ??= new ReadThrough({
+			lengthBytes: version.lengthBytes,
+			fetch: (range, signal) => this.#fetchRange(range, {signal, maxSkipBytes: 0}),
+			onChunk: ({byteLength}) => this.context.bandwidth.take(byteLength, 'reader', this.#abort.signal),
+			memory: this.context.windows,
+		});
+		this.#log('the disk takes no more of it', error);
+		this.listener.onOverflow(error as CacheError);
+		this.#news.notify();
+		return true;
+	}
+
+	/** What to store. */
+	async #finish(): Promise<Brought> {
+		this.#announce();
+		await this.#received.tell();
+		const {draft} = this.#received;
+		const {url} = this;
+		const {mimetype, filename = 'attachment'} = this.#body ?? {};
+		const origin = this.#body?.originFacts(draft.sizeBytes) ?? {};
+		const converted = await this.#convert(draft, filename);
+		if (converted !== undefined) return {draft: converted.draft, description: {url, origin, ...converted.kind}};
+		return {draft, description: {url, origin, mimetype: await decideType(mimetype, this.#head.bytes), filename}};
+	}
+
+	async #convert(draft: Draft, filename: string): Promise<Converted | undefined> {
+		if (this.#transform === undefined) return undefined;
+		this.#isConverting = true;
+		try {
+			const {url, context} = this;
+			return await convert(this.#transform, draft, {url, filename}, {signal: this.#abort.signal, log: context.log});
+		} finally {
+			this.#isConverting = false;
+		}
+	}
+
+	/** What has come is for who goes on with it, where somebody can; who follows hears that no more will come. */
+	async #leaveBehind(error?: unknown): Promise<void> {
+		const draft = this.#intake?.draft;
+		if (draft === undefined) return;
+		const isOfUse = this.isResumable && this.listener.isWanted() && !isOfAnother(error);
+		const isKept = isOfUse && (await draft.keep().catch(cause => this.#log('what has come is not kept', cause)));
+		if (!isKept) await seal(draft.path);
+	}
+
+	#log(message: string, error: unknown): false {
+		this.context.log.debug(message, {url: redact(this.url), atBytes: this.arrivedBytes, reason: messageOf(error)});
+		return false;
 	}
 }
 
-/** By what parts are known to be of the same body; undefined where they could be of another one, or cannot be had. */
-function versionOf({lengthBytes, ...body}: SourceBody): (BodyVersion & {readonly lengthBytes: number}) | undefined {
-	if (lengthBytes === undefined || body.hasStrongValidator !== true || body.acceptsRanges === false) return undefined;
-	const {url, etag, lastModifiedMs, hasStrongValidator} = body;
-	return {url, lengthBytes, etag, lastModifiedMs, hasStrongValidator};
+interface Begun {
+	readonly range: Range;
+	readonly incoming: Incoming;
 }
 
 /** A failure after which the same may be asked for again. */
@@ -460,10 +474,7 @@ function isTransient(error: unknown): boolean {
 	return (['origin-failed', 'origin-timeout', 'origin-unreachable'] as const).some(code => hasCode(error, code));
 }
 
-function originFacts(body: SourceBody, length: number): OriginFacts {
-	return {
-		length,
-		...(body.etag !== undefined && {etag: body.etag}),
-		...(body.lastModifiedMs !== undefined && {lastModified: body.lastModifiedMs / 1000}),
-	};
+/** Whether what has come so far is of no use any more. */
+function isOfAnother(error: unknown): boolean {
+	return error instanceof RangesUnsupportedError || error instanceof VersionChangedError || hasCode(error, 'not-found');
 }

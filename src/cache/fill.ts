@@ -6,29 +6,36 @@ import {redact} from '../base/redact.js';
 import {decideType, SNIFF_BYTES} from '../media/sniff.js';
 import type {Draft} from '../store/draft.js';
 import {modifiedAtMs, type Entry} from '../store/entry.js';
-import type {Announcement, OwnedFill} from '../store/fill-owners.js';
+import type {OwnedFill} from '../store/fill-owners.js';
 import type {Pin} from '../store/pin.js';
 import type {Description} from '../store/store.js';
 import {ArrivedBytes} from './arrived-bytes.js';
 import {Download, type Beginning, type DownloadContext} from './download.js';
 import type {DownloadState} from './download-status.js';
 import {Following, type Ending, type Followed} from './following.js';
+import {hostOf, type Slot} from './slots.js';
 
 export interface FillContext extends DownloadContext {
-	/** Holds a download back while too many run. */
-	readonly limit: <T>(work: () => Promise<T>) => Promise<T>;
 	/** Called once: whether the fill makes a request, or finds that another process has made it. */
 	onDecided(lookup: 'hit' | 'miss'): void;
 }
 
+/** How a fill ended that did not fail. */
+export type Outcome =
+	/** All is there. */
+	| 'whole'
+	/** Nobody read it any more: what had come is kept for the next fill. */
+	| 'left';
+
 /**
  * One URL on its way into the store: downloaded here, or followed where another
- * process downloads it. Any number of readers wait for it; they come and go, a
- * download runs to its end. What readers get is what lies on the disk.
+ * process downloads it. Any number of readers wait for it; they come and go, and
+ * some time after the last has gone it leaves what has come to another fill,
+ * unless little was left. What readers get is what lies on the disk.
  */
 export class Fill {
-	/** Settles when all is there, or with the reason why it is not. */
-	readonly finished: Promise<void>;
+	/** Settles when all is there, or when it was left, or with the reason why it is not. */
+	readonly finished: Promise<Outcome>;
 	readonly #abort = new AbortController();
 	readonly #arrived: ArrivedBytes;
 	readonly #begun: Promise<void>;
@@ -36,16 +43,18 @@ export class Fill {
 	#beginning: Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'> | undefined;
 	#download: Download | undefined;
 	#owned: OwnedFill | undefined;
-	#announcement: Announcement | undefined;
 	/** Of other processes, one after another. */
 	readonly #followings: Following[] = [];
 	#pin: Pin | undefined;
 	#description: Description | undefined;
 	#readers = 0;
-	/** Who waits for a reader. */
-	readonly #sleepers: Array<() => void> = [];
+	/** Runs while nobody reads it. */
+	#alone: NodeJS.Timeout | undefined;
+	#isLeaving = false;
 	#isDecided = false;
 	#isFollowing = false;
+	/** Why the disk does not keep all of it. */
+	#overflow: CacheError | undefined;
 	#isOver = false;
 	#isClosed = false;
 	#isWanted = true;
@@ -72,12 +81,12 @@ export class Fill {
 
 	/** Bytes that are on the disk, of a body that may be transformed. */
 	get arrivedBytes(): number {
-		return Math.max(this.#arrived.count, this.downloadedBytes);
+		return Math.max(this.#arrived.count, this.#download?.arrivedBytes ?? 0);
 	}
 
 	/** Bytes that came from the source; another process's are not counted. */
 	get downloadedBytes(): number {
-		return this.#download?.arrivedBytes ?? 0;
+		return this.#download?.downloadedBytes ?? 0;
 	}
 
 	/** Whether it has asked the source. */
@@ -99,7 +108,7 @@ export class Fill {
 	get state(): DownloadState {
 		if (this.#isFollowing) return 'following';
 		if (this.#download?.isAnswered !== true) return 'waiting';
-		if (this.#download.isPaused) return 'paused';
+		if (this.#download.isSuspended) return 'paused';
 		return this.#download.isConverting ? 'converting' : 'downloading';
 	}
 
@@ -120,22 +129,29 @@ export class Fill {
 
 	/** Whether a new reader may join. */
 	get isOpen(): boolean {
-		return this.#isWanted && !this.#isClosed && !this.#abort.signal.aborted;
+		return this.#isWanted && !this.#isClosed && !this.#isLeaving && !this.#abort.signal.aborted;
+	}
+
+	/** Nobody read it any more, and what has come is being put away. */
+	get isLeaving(): boolean {
+		return this.#isLeaving && !this.#isClosed;
 	}
 
 	/** Counts a reader in. Each one leaves, once. */
 	join(): void {
 		this.#readers++;
-		this.#resume();
+		clearTimeout(this.#alone);
+		this.#download?.resume();
 	}
 
 	/**
 	 * A download that has not been answered yet ends when nobody waits for it any
-	 * more, and so does a following. One that was goes on, or pauses for a while.
+	 * more, and so does a following. One that was goes on to its end, or pauses and
+	 * is left after a while.
 	 */
 	leave(): void {
 		this.#readers--;
-		if (this.#readers === 0) this.#leaveAlone();
+		if (this.#readers === 0) this.#pause();
 		void this.#closeWhenUnused();
 	}
 
@@ -174,9 +190,18 @@ export class Fill {
 	 * Waits until all of it is on disk, and stored.
 	 *
 	 * @param signal - aborts this wait only; the download goes on for the others.
+	 * @throws also what the disk cannot keep.
 	 */
-	complete(signal?: AbortSignal): Promise<void> {
-		return this.#arrived.reached({start: 0, end: Infinity}, signal);
+	async complete(signal?: AbortSignal): Promise<void> {
+		this.#assertKept();
+		const completed = this.#arrived.reached({start: 0, end: Infinity}, signal);
+		this.#download?.onAwaited();
+		await completed;
+		this.#assertKept();
+	}
+
+	#assertKept(): void {
+		if (this.#overflow !== undefined) throw this.#overflow;
 	}
 
 	/**
@@ -189,7 +214,10 @@ export class Fill {
 		if (sizeBytes === undefined) {
 			await this.complete(signal);
 		} else {
-			await this.#reached({start: position, end: Math.min(position + buffer.byteLength, sizeBytes)}, signal);
+			const range = {start: position, end: Math.min(position + buffer.byteLength, sizeBytes)};
+			await this.#reached(range, signal);
+			const through = this.#arrived.ranges.has(range.start, range.end) ? undefined : this.#download?.readThrough;
+			if (through !== undefined) return through.read(buffer, position, signal);
 			if (this.#arrived.count === sizeBytes) await this.complete(signal);
 			if (position >= sizeBytes) return 0;
 		}
@@ -197,41 +225,46 @@ export class Fill {
 		return this.#arrived.read(buffer, position);
 	}
 
-	#reached(range: Range, signal?: AbortSignal): Promise<void> {
+	/** Waits until a range is there, or the disk takes no more. */
+	async #reached(range: Range, signal?: AbortSignal): Promise<void> {
 		if (this.#arrived.ranges.has(range.start, range.end)) {
 			this.#download?.onRead(range);
-			return DONE;
-		}
-
-		const reached = this.#arrived.reached(range, signal);
-		this.#download?.onAwaited();
-		return reached;
-	}
-
-	#leaveAlone(): void {
-		if (this.#download?.isAnswered !== true) this.cancel(this.#given('given up'));
-		else if (!this.#isFollowing) this.#download.pause();
-	}
-
-	#resume(): void {
-		this.#download?.resume();
-		for (const wake of this.#sleepers.splice(0)) wake();
-	}
-
-	/** Waits for a reader. @throws when none has come for long. */
-	async #untilWanted(): Promise<void> {
-		if (this.#download?.isPaused !== true) return;
-		const timer = setTimeout(() => this.cancel(this.#given('left alone')), KEPT_PAUSED_MS).unref();
-		try {
-			await abortable(new Promise<void>(resolve => this.#sleepers.push(resolve)), this.#abort.signal);
-		} finally {
-			clearTimeout(timer);
+		} else if (this.#overflow === undefined) {
+			const reached = this.#arrived.reached(range, signal);
+			this.#download?.onAwaited();
+			if (this.#isFollowing) this.#followings.at(-1)?.want(range);
+			await reached;
 		}
 	}
 
-	async #run(): Promise<void> {
+	/** Nobody reads it any more here. */
+	#pause(): void {
+		const download = this.#download;
+		if (this.#isFollowing || download?.isAnswered !== true) this.cancel(this.#given('given up'));
+		else if (download.isFollowed || download.suspend()) this.#leaveAfter(LEFT_AFTER_MS);
+	}
+
+	#leaveAfter(ms: number): void {
+		this.#alone = setTimeout(() => this.#leave(), ms).unref();
+	}
+
+	/** Nobody has come back. Who reads it in another process counts as a reader. */
+	#leave(): void {
+		const download = this.#download;
+		if (this.#readers > 0 || this.#isOver || download === undefined) return;
+		if (download.isFollowed) {
+			this.#leaveAfter(LEFT_AFTER_MS);
+		} else if (download.suspend()) {
+			this.#isLeaving = download.isResumable;
+			if (this.#isLeaving) download.leave();
+			else this.#alone = setTimeout(() => this.cancel(this.#given('left alone')), DROPPED_AFTER_MS).unref();
+		}
+	}
+
+	async #run(): Promise<Outcome> {
+		let outcome: Outcome;
 		try {
-			await this.#bringOrFollow();
+			outcome = await this.#bringOrFollow();
 		} catch (error) {
 			const reason = asError(this.#abort.signal.aborted ? this.#abort.signal.reason : error);
 			this.#arrived.fail(reason);
@@ -239,26 +272,23 @@ export class Fill {
 		} finally {
 			this.#decide('miss');
 			this.#isOver = true;
+			clearTimeout(this.#alone);
 			await this.#closeWhenUnused();
 		}
 
 		if (!this.#isWanted && this.#pin === undefined) throw this.#given('removed');
+		return outcome;
 	}
 
 	/** What another process has begun and does not end, somebody downloads anew: who claims it first. */
-	async #bringOrFollow(): Promise<void> {
+	async #bringOrFollow(): Promise<Outcome> {
 		let ending: Ending | undefined;
 		for (;;) {
-			const outcome = await this.context.limit(() => this.#bring(ending === 'silent'));
-			if (outcome === 'brought') return;
-			if (outcome === 'paused') {
-				await this.#untilWanted();
-				continue;
-			}
-
+			const outcome = await this.#bring(ending === 'silent');
+			if (outcome !== 'theirs') return outcome;
 			this.#decide('hit');
 			ending = await this.#follow();
-			if (ending === 'whole' || (ending === 'stored' && (await this.#takeStored()))) return;
+			if (ending === 'whole' || (ending === 'stored' && (await this.#takeStored()))) return 'whole';
 		}
 	}
 
@@ -266,19 +296,26 @@ export class Fill {
 	 * Takes what is stored by now, or downloads it.
 	 *
 	 * @param isAlone - also where another process is at it.
-	 * @returns `theirs` where another process is at it; `paused` where nobody reads it.
+	 * @returns `theirs` where another process is at it.
 	 */
-	async #bring(isAlone: boolean): Promise<'brought' | 'theirs' | 'paused'> {
-		this.#abort.signal.throwIfAborted();
+	async #bring(isAlone: boolean): Promise<Outcome | 'theirs'> {
+		const {signal} = this.#abort;
+		const slot = await this.context.slots.take(hostOf(this.url), 'reader', signal);
+		try {
+			signal.throwIfAborted();
+			return await this.#bringIn(slot, isAlone);
+		} finally {
+			slot.release();
+		}
+	}
+
+	async #bringIn(slot: Slot, isAlone: boolean): Promise<Outcome | 'theirs'> {
 		const claimed = isAlone || !this.#isWanted ? 'silent' : await this.context.store.fills.claim(this.key);
 		if (claimed === 'theirs') return 'theirs';
 		this.#owned = claimed === 'silent' ? undefined : claimed;
 		this.#isFollowing = false;
-		// It goes on after a pause.
-		if (this.#announcement !== undefined) this.#owned?.announce(this.#announcement);
 		try {
-			if (await this.#takeStored()) return 'brought';
-			return (await this.#fetch()) ? 'brought' : 'paused';
+			return (await this.#takeStored()) ? 'whole' : await this.#fetch(slot);
 		} finally {
 			this.#owned?.release();
 		}
@@ -309,23 +346,31 @@ export class Fill {
 		return this.#followings.some(({followed}) => followed?.inode === ino) || this.#arrived.agreesWith(pin);
 	}
 
-	/** @returns false where it was paused. */
-	async #fetch(): Promise<boolean> {
+	async #fetch(slot: Slot): Promise<Outcome> {
 		this.#decide('miss');
-		this.#download ??= new Download(this.url, this.key, this.context, {
+		this.#download = new Download(this.url, this.key, this.context, {
 			onBegun: (beginning, draft) => this.#announce(beginning, draft),
 			onArrived: async ({file}, range) => {
 				if (this.#beginning?.sizeBytes !== undefined) await this.#arrived.arrive(file, range);
 			},
+			onOverflow: reason => this.#readPast(reason),
 			awaited: () => this.#arrived.awaited,
+			isWanted: () => this.#isWanted,
 		});
-		const brought = await this.#download.run(this.#abort.signal);
-		if (brought === undefined) return false;
+		const brought = await this.#download.run(slot, this.#abort.signal);
+		if (brought === 'left') return 'left';
 		const {draft, description} = brought;
 		if (this.#isWanted) this.#pin = await this.context.store.commitFirst(draft, description);
 		this.#description = description;
 		this.#arrived.finish(this.#pin ?? draft.file, draft.sizeBytes);
-		return true;
+		return 'whole';
+	}
+
+	/** The disk takes no more: who follows is not to wait for it, and each reader is served past it. */
+	#readPast(reason: CacheError): void {
+		this.#overflow = reason;
+		this.#owned?.release();
+		this.#arrived.wake();
 	}
 
 	#announce({sizeBytes, modifiedAtMs, mimetype, filename}: Beginning, draft: Draft): void {
@@ -333,8 +378,7 @@ export class Fill {
 		// Where only the end will tell the length, who follows waits for the entry.
 		if (sizeBytes === undefined) return;
 		const announcement = {partial: path.basename(draft.path), sizeBytes, modifiedAtMs, filename};
-		this.#announcement = {...announcement, ...(mimetype !== undefined && {mimetype})};
-		this.#owned?.announce(this.#announcement);
+		this.#owned?.announce({...announcement, ...(mimetype !== undefined && {mimetype})});
 	}
 
 	async #follow(): Promise<Ending> {
@@ -342,6 +386,8 @@ export class Fill {
 		const following = new Following(this.key, this.context.store, {
 			onBegun: announcement => this.#start(announcement),
 			onArrived: (partial, range) => this.#arrived.arrive(partial, range),
+			awaited: () => this.#arrived.awaited,
+			hasReaders: () => this.#readers > 0,
 		});
 		this.#followings.push(following);
 		const ending = await following.run(this.#abort.signal);
@@ -378,7 +424,7 @@ export class Fill {
 		this.#isClosed = true;
 		this.#pin?.close();
 		for (const following of this.#followings) following.close();
-		await this.#download?.discard();
+		await this.#download?.close();
 	}
 
 	#given(fate: string): CacheError {
@@ -386,6 +432,7 @@ export class Fill {
 	}
 }
 
-const DONE = Promise.resolve();
-/** What has come of a download that nobody reads is kept so long. */
-const KEPT_PAUSED_MS = 5 * 60_000;
+/** A reader who comes back within this time finds the connection as it was. */
+const LEFT_AFTER_MS = 2000;
+/** What nobody could go on with is kept so much longer. */
+const DROPPED_AFTER_MS = 60_000;

@@ -5,6 +5,7 @@ import {isSealed, type Announcement, type Sighting} from '../store/fill-owners.j
 import type {OpenFile} from '../store/open-file.js';
 import type {RangeLogReader} from '../store/range-log.js';
 import type {Store} from '../store/store.js';
+import type {WantedLogWriter} from '../store/wanted-log.js';
 
 /** How the fill of another process ended. */
 export type Ending =
@@ -23,26 +24,37 @@ export interface FollowingListener {
 	onBegun(announcement: Announcement): void;
 	/** It has these bytes too. */
 	onArrived(partial: OpenFile, range: Range): Promise<void>;
+	/** What readers wait for. */
+	awaited(): Iterable<Range>;
+	/** Whether there are any, be they waiting or not. */
+	hasReaders(): boolean;
 }
 
 /** What is looked at so often while something happens, and more and more seldom while nothing does. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 100;
+/** An owner takes who has said nothing for three times as long for gone. */
+const STAY_EVERY_MS = 1000;
+/** What was told may be lost, and is told again. */
+const TELL_AGAIN_AFTER_MS = 1000;
 
 export interface Followed {
 	readonly announcement: Announcement;
 	readonly partial: OpenFile;
 	/** What of it is there; undefined for one that is written from its first byte to its last. */
 	readonly log: RangeLogReader | undefined;
+	/** Where its owner hears what is waited for; undefined where no parts are fetched. */
+	readonly wanted: WantedLogWriter | undefined;
 	readonly inode: bigint;
 	/** As it was seen when it was opened. */
 	readonly sighting: Sighting;
 }
 
 /**
- * Watches the fill that another process owns. Nobody tells anything: the row of
- * the fill, the size of its partial and the life of its owner are looked at
- * again and again. The partial stays readable whatever becomes of its name.
+ * Watches the fill that another process owns. Its owner tells nobody anything: the
+ * row of the fill, what is there of its partial and the life of its owner are
+ * looked at again and again. The partial stays readable whatever becomes of its
+ * name. The owner is told that somebody reads, and what is waited for.
  */
 export class Following {
 	#followed: Followed | undefined;
@@ -50,6 +62,9 @@ export class Following {
 	#heartbeat: number | undefined;
 	#heardAt = performance.now();
 	#hasGrown = false;
+	/** What was told lately, as `start-end`, and when, the oldest first. */
+	readonly #told = new Map<string, number>();
+	#hasTold = false;
 
 	constructor(
 		private readonly key: string,
@@ -65,17 +80,55 @@ export class Following {
 	close(): void {
 		this.#followed?.partial.close();
 		this.#followed?.log?.close();
+		this.#followed?.wanted?.close();
+	}
+
+	/**
+	 * Tells the owner that a reader waits for a range. What is still waited for is
+	 * told again by itself, also where there is nobody to be told yet.
+	 */
+	want(range: Range): void {
+		if (this.#followed?.wanted === undefined) return;
+		const {wanted, announcement} = this.#followed;
+		const [start, end] = [range.start, Math.min(range.end, announcement.sizeBytes)];
+		if (this.#there.has(start, end)) return;
+		const now = performance.now();
+		for (const [name, toldAt] of this.#told) {
+			if (now - toldAt < TELL_AGAIN_AFTER_MS) break;
+			this.#told.delete(name);
+		}
+
+		const name = `${start}-${end}`;
+		if (this.#told.has(name)) return;
+		this.#told.set(name, now);
+		this.#hasTold = true;
+		wanted.want({start, end});
 	}
 
 	/** Resolves with how it ended. It keeps the process alive as a download would. */
 	async run(signal: AbortSignal): Promise<Ending> {
+		const staying = setInterval(() => this.#stay(), STAY_EVERY_MS).unref();
+		try {
+			return await this.#watch(signal);
+		} finally {
+			clearInterval(staying);
+		}
+	}
+
+	async #watch(signal: AbortSignal): Promise<Ending> {
 		for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(1.5 * pauseMs, LONGEST_PAUSE_MS)) {
 			signal.throwIfAborted();
 			const ending = await this.#look();
 			if (ending !== undefined) return ending;
-			if (this.#hasGrown) pauseMs = FIRST_PAUSE_MS;
+			for (const range of this.listener.awaited()) this.want(range);
+			if (this.#hasGrown || this.#hasTold) pauseMs = FIRST_PAUSE_MS;
+			this.#hasTold = false;
 			await setTimeout(pauseMs, undefined, {signal}).catch(() => undefined);
 		}
+	}
+
+	#stay(): void {
+		if (this.listener.hasReaders()) this.#followed?.wanted?.stay();
 	}
 
 	async #look(): Promise<Ending | undefined> {
@@ -103,8 +156,10 @@ export class Following {
 			return;
 		}
 
-		const log = this.store.fills.openRanges(announcement);
-		this.#followed = {announcement, partial, log, sighting, inode: stats.ino};
+		const {fills} = this.store;
+		const [log, wanted] = [fills.openRanges(announcement), fills.openWanted(announcement)];
+		this.#followed = {announcement, partial, log, wanted, sighting, inode: stats.ino};
+		this.#stay();
 		this.listener.onBegun(announcement);
 	}
 

@@ -45,6 +45,14 @@ export class Progress {
 		);
 	}
 
+	/** Nobody waits any longer: what was waited for may not be there. */
+	wake(): void {
+		this.#settle(
+			() => true,
+			waiter => waiter.resolve(),
+		);
+	}
+
 	/** No more will come; what is there stays readable. */
 	fail(reason: Error): void {
 		this.#failure = reason;

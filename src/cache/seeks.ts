@@ -1,87 +1,144 @@
+import {setMaxListeners} from 'node:events';
 import type {Range, RangeSet} from '../base/range-set.js';
+import type {Bandwidth} from './bandwidth.js';
+import type {Buffers} from './buffers.js';
+import {SeekPlan, type Bringing} from './seek-plan.js';
+import {stopAfter, Transfer, type Incoming} from './transfer.js';
+
+export interface SeeksContext {
+	readonly lengthBytes: number;
+	/** What is there of the body. */
+	readonly there: RangeSet;
+	readonly bandwidth: Bandwidth;
+	readonly buffers: Buffers;
+	/** What brings the body in order, while it is at it. */
+	inOrder(): Bringing | undefined;
+	/** What readers wait for, who came first at the front. */
+	awaited(): Iterable<Range>;
+	fetch(range: Range, signal: AbortSignal): Promise<Incoming>;
+	write(chunks: readonly Uint8Array[], position: number): Promise<void>;
+	/** A place is about to be fetched. `isReadOn`: its reader reads in order. */
+	onSeek(range: Range, isReadOn: boolean): void;
+	/** Tells whether the same may be tried again. */
+	onFailure(error: unknown): boolean;
+	/** One has ended: what is waited for may have to come in another way. */
+	onEnd(): void;
+	/** Ends all of them, with the download. */
+	readonly signal: AbortSignal;
+}
+
+/** Transfers at once. */
+const MAX_SEEKS = 4;
+/** That fail one after another. */
+const MAX_FAILURES = 5;
 
 /**
- * What is so near to where a transfer stands is waited for. The kernel reads up to
- * two windows of 512 KiB ahead of who reads in order, and who does is in no hurry.
+ * What readers wait for far from where a body is brought in order, fetched by
+ * requests of its own.
  */
-const NEAR_BYTES = 3 * 1024 * 1024;
-/** What is fetched for the first read of a place; who reads on there gets twice as much each time. */
-const FIRST_WINDOW_BYTES = 512 * 1024;
-const LARGEST_WINDOW_BYTES = 16 * 1024 * 1024;
-/** Readers ask in parts of this size, and not in order: what is before a read is about to be asked for as well. */
-const ALIGNMENT_BYTES = 128 * 1024;
-/** Windows whose readers may read on. */
-const REMEMBERED = 16;
+export class Seeks {
+	readonly #plan = new SeekPlan();
+	readonly #running = new Map<Transfer, Promise<void>>();
+	readonly #over = new AbortController();
+	readonly #signal: AbortSignal;
+	#failures = 0;
 
-/** Something that brings bytes from its position on. */
-export interface Bringing {
-	/** Up to where it is there. */
-	readonly written: number;
-	/** From where on it is still to come. */
-	readonly position: number;
-	readonly end: number;
-}
+	constructor(private readonly context: SeeksContext) {
+		this.#signal = AbortSignal.any([this.#over.signal, context.signal]);
+		// Each request listens while it lasts.
+		setMaxListeners(0, this.#signal);
+	}
 
-/** What is there, and what is on its way. */
-export interface Situation {
-	readonly lengthBytes: number;
-	readonly there: RangeSet;
-	readonly bringing: Iterable<Bringing>;
-}
+	/** What is under way. */
+	get running(): Iterable<Transfer> {
+		return this.#running.keys();
+	}
 
-interface Window extends Range {
-	/** What was wanted of it, before it met something else. */
-	readonly sizeBytes: number;
-	isContinued: boolean;
-}
+	/** Whether bytes are coming that somebody waits for. */
+	get areUrgent(): boolean {
+		return [...this.#running.keys()].some(one => one.position > one.start && this.#isAwaited(one));
+	}
 
-/** Decides which ranges are worth a request of their own. Knows no time and no network. */
-export class SeekPlan {
-	readonly #windows: Window[] = [];
+	/** Whether there is any use in asking for a part. */
+	get areUseful(): boolean {
+		return !this.#signal.aborted && this.#failures < MAX_FAILURES;
+	}
 
-	/** The range to fetch for who waits for `wanted`; undefined where all of it is coming. */
-	forWaiting(wanted: Range, situation: Situation): Range | undefined {
-		const {there, lengthBytes} = situation;
-		for (const gap of there.missing(wanted.start, Math.min(wanted.end, lengthBytes))) {
-			if (isComing(gap.start, situation)) continue;
-			return this.#window(gap.start, Math.max(this.#sizeAt(gap.start), wanted.end - gap.start), situation);
+	/** Readers have begun to wait for something. */
+	onAwaited(): void {
+		for (const wanted of this.context.awaited()) {
+			if (wanted.end === Infinity) continue;
+			while (this.areUseful && this.#running.size < MAX_SEEKS) {
+				const next = this.#plan.forWaiting(wanted, this.#situation);
+				if (next === undefined) break;
+				this.#seek(next, next.isReadOn);
+			}
 		}
-
-		return undefined;
 	}
 
-	/** What to fetch ahead for who has read `range`: the next window, once half of one is read. */
-	forReading({start, end}: Range, situation: Situation): Range | undefined {
-		const window = this.#windows.find(
-			one => !one.isContinued && start < one.end && end > one.start + (one.end - one.start) / 2 && start >= one.start,
-		);
-		if (window === undefined) return undefined;
-		window.isContinued = true;
-		const [next] = situation.there.missing(window.end, situation.lengthBytes);
-		if (next === undefined || next.start > window.end || isComing(next.start, situation)) return undefined;
-		return this.#window(next.start, this.#sizeAt(next.start), situation);
+	/** A reader reads what is there. */
+	onRead(range: Range): void {
+		if (!this.areUseful || this.#running.size >= MAX_SEEKS) return;
+		const next = this.#plan.forReading(range, this.#situation);
+		if (next !== undefined) this.#seek(next, true);
 	}
 
-	#sizeAt(position: number): number {
-		const before = this.#windows.find(({end}) => end === position);
-		if (before === undefined) return FIRST_WINDOW_BYTES;
-		before.isContinued = true;
-		return Math.min(2 * before.sizeBytes, LARGEST_WINDOW_BYTES);
+	/** The source has no parts. */
+	giveUp(): void {
+		this.#failures = MAX_FAILURES;
 	}
 
-	#window(position: number, sizeBytes: number, {there, bringing, lengthBytes}: Situation): Range {
-		const aligned = position - (position % ALIGNMENT_BYTES);
-		const gap = [...there.missing(aligned, position + 1)].at(-1);
-		const ahead = [...bringing].filter(one => one.position > position).map(one => one.position);
-		const [rest = {end: lengthBytes}] = there.missing(position, lengthBytes);
-		const start = gap?.start ?? position;
-		const end = Math.min(start + Math.max(sizeBytes, position + 1 - start), rest.end, ...ahead);
-		this.#windows.push({start, end, sizeBytes, isContinued: false});
-		if (this.#windows.length > REMEMBERED) this.#windows.shift();
-		return {start, end};
+	/** Begins no more, and ends what is under way. */
+	async end(): Promise<void> {
+		this.#over.abort();
+		await Promise.all(this.#running.values());
 	}
-}
 
-function isComing(position: number, {bringing}: Situation): boolean {
-	return [...bringing].some(one => one.written <= position && position < Math.min(one.end, one.position + NEAR_BYTES));
+	get #situation() {
+		const {lengthBytes, there} = this.context;
+		const inOrder = this.context.inOrder();
+		return {lengthBytes, there, bringing: [...(inOrder === undefined ? [] : [inOrder]), ...this.#running.keys()]};
+	}
+
+	/** Whether somebody waits for what a transfer is bringing. */
+	#isAwaited({written, end}: Bringing): boolean {
+		return [...this.context.awaited()].some(range => range.start < end && range.end > written);
+	}
+
+	#seek(range: Range, isReadOn: boolean): void {
+		const transfer = this.#transfer(range);
+		this.#running.set(transfer, this.#bring(transfer));
+		this.context.onSeek(range, isReadOn);
+	}
+
+	/** Never fails: what it does not bring comes in order. */
+	async #bring(transfer: Transfer): Promise<void> {
+		try {
+			await transfer.run(await this.context.fetch(transfer, this.#signal), this.#signal);
+			if (this.areUseful) this.#failures = 0;
+		} catch (error) {
+			if (this.#signal.aborted) return;
+			if (this.context.onFailure(error)) this.#failures++;
+			else this.giveUp();
+		} finally {
+			this.#running.delete(transfer);
+			this.context.onEnd();
+		}
+	}
+
+	#transfer({start, end}: Range): Transfer {
+		const {there, bandwidth, buffers} = this.context;
+		const transfer: Transfer = new Transfer(start, end, {
+			stopAfter: position => stopAfter(position, there, this.#others(transfer)),
+			write: (chunks, position) => this.context.write(chunks, position),
+			pace: bytes => bandwidth.take(bytes, () => (this.#isAwaited(transfer) ? 'reader' : 'ahead'), this.#signal),
+			untilAllowed: () => undefined,
+			buffers,
+		});
+		return transfer;
+	}
+
+	#others(own: Transfer): Transfer[] {
+		return [...this.#running.keys()].filter(other => other !== own);
+	}
 }

@@ -66,6 +66,19 @@ export interface SourceBody {
 	discard(): void;
 }
 
+/** What `asking` brings. Ends with the signal, also where the source does not heed it: a late answer is given up. */
+export async function answered<T extends {discard(): void}>(asking: Promise<T>, signal: AbortSignal): Promise<T> {
+	try {
+		return await abortable(asking, signal);
+	} catch (error) {
+		void asking.then(
+			late => late.discard(),
+			() => undefined,
+		);
+		throw error;
+	}
+}
+
 /** What a caller's downloader returns, and what the library returns: bytes in memory and what they are. */
 export interface Media {
 	readonly data: Uint8Array;

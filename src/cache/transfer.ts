@@ -1,5 +1,6 @@
-import type {Range} from '../base/range-set.js';
+import type {Range, RangeSet} from '../base/range-set.js';
 import {BatchWriter} from './batch-writer.js';
+import type {Buffers} from './buffers.js';
 
 /** Bytes on their way from the source. */
 export interface Incoming {
@@ -14,6 +15,11 @@ export interface TransferContext {
 	/** Called with each chunk as it comes, before it is written. */
 	onChunk?(chunk: Uint8Array): void;
 	write(chunks: readonly Uint8Array[], position: number): Promise<void>;
+	/** Bytes have come: the next are read once it resolves, at once where there is nothing to wait for. */
+	pace(bytes: number): Promise<void> | undefined;
+	/** Waits as long as nothing more is to come. */
+	untilAllowed(): Promise<void> | undefined;
+	readonly buffers: Buffers;
 }
 
 /**
@@ -48,7 +54,12 @@ export class Transfer implements Range {
 
 	/** @throws what reading or writing throws, or the signal's reason. */
 	async run(incoming: Incoming, signal: AbortSignal): Promise<void> {
-		const writer = new BatchWriter(chunks => this.#write(chunks));
+		const share = this.context.buffers.join();
+		const writer = new BatchWriter(
+			chunks => this.#write(chunks),
+			// As much again is being written meanwhile.
+			() => share.bytes / 2,
+		);
 		try {
 			for await (const chunk of incoming.body) {
 				signal.throwIfAborted();
@@ -59,14 +70,34 @@ export class Transfer implements Range {
 				const full = wanted.byteLength > 0 ? writer.add(wanted) : undefined;
 				if (full !== undefined) await full;
 				if (wanted.byteLength < chunk.byteLength) break;
+				// Of what is whole the end is still to be read, which tells that it is.
+				const pause = this.#received < this.end ? this.#pause(wanted.byteLength) : undefined;
+				if (pause !== undefined) await pause;
 			}
 		} finally {
-			await writer.end();
+			await writer.end().finally(() => share.leave());
 		}
+	}
+
+	#pause(bytes: number): Promise<void> | undefined {
+		const paced = this.context.pace(bytes);
+		return paced === undefined ? this.context.untilAllowed() : paced.then(() => this.context.untilAllowed());
 	}
 
 	async #write(chunks: readonly Uint8Array[]): Promise<void> {
 		await this.context.write(chunks, this.#written);
 		this.#written += chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
 	}
+}
+
+/**
+ * Where the bytes from `position` on need not come from one transfer: what is
+ * there, or what others are bringing, begins there. `position` itself if it is.
+ */
+export function stopAfter(position: number, there: RangeSet, others: Iterable<Transfer>): number {
+	const [gap] = there.missing(position, Infinity);
+	if (gap === undefined || gap.start > position) return position;
+	// One that has brought nothing yet may never do.
+	const met = [...others].filter(one => one.end > position && one.position > one.start);
+	return Math.min(gap.end, ...met.map(one => Math.max(position, one.start)));
 }

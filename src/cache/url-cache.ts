@@ -1,6 +1,6 @@
+import {abortable} from '../base/abort.js';
 import type {Clock} from '../base/clock.js';
 import {CacheError, messageOf} from '../base/errors.js';
-import {createLimit} from '../base/limit.js';
 import type {Log} from '../base/log.js';
 import {redact} from '../base/redact.js';
 import {decideType, SNIFF_BYTES} from '../media/sniff.js';
@@ -10,13 +10,18 @@ import {isKey, keyOf, type Key} from '../store/key.js';
 import type {Limits} from '../store/limits.js';
 import type {Annotation, FreeSpace, Store} from '../store/store.js';
 import type {Verification, VerifyOptions} from '../store/verify.js';
-import type {DownloadStatus} from './download-status.js';
+import type {Bandwidth} from './bandwidth.js';
+import {Buffers} from './buffers.js';
+import {statusOfLeft, type DownloadStatus} from './download-status.js';
 import {DownloadWatch} from './download-watch.js';
 import {Fill} from './fill.js';
+import type {FillMode} from './fill-mode.js';
 import {Put} from './put.js';
 import type {Media, Source} from './source.js';
+import type {Slots} from './slots.js';
 import {snapshot, type CacheStats, type Counters} from './stats.js';
 import {FillingVersion, StoredVersion, type Version} from './version.js';
+import {WindowMemory} from './window-memory.js';
 
 export {isKey, keyOf, type Entry, type Key};
 
@@ -24,8 +29,11 @@ export interface UrlCacheOptions {
 	readonly store: Store;
 	readonly source: Source;
 	readonly transforms: readonly Transform[];
-	/** Downloads at once; the others wait their turn. */
-	readonly maxDownloads: number;
+	readonly fillMode: FillMode;
+	/** For downloads at once; the others wait their turn. */
+	readonly slots: Slots;
+	/** What all downloads keep to together. */
+	readonly bandwidth: Bandwidth;
 	readonly clock: Clock;
 	readonly log: Log;
 }
@@ -48,14 +56,16 @@ export class UrlCache {
 	/** These, and those that were disowned or given up and are not over yet. */
 	readonly #unfinished = new Set<Fill>();
 	readonly #watch: DownloadWatch;
-	readonly #limit: ReturnType<typeof createLimit>;
+	readonly #buffers: Buffers;
+	readonly #windows: WindowMemory;
 	#isClosed = false;
 	readonly #counters: Counters = {hits: 0, misses: 0, downloads: 0, failures: 0, downloadedBytes: 0};
 
 	constructor(private readonly options: UrlCacheOptions) {
 		this.#store = options.store;
 		this.#watch = new DownloadWatch(options.clock);
-		this.#limit = createLimit(options.maxDownloads);
+		this.#buffers = new Buffers(BUFFER_BYTES);
+		this.#windows = new WindowMemory(BUFFER_BYTES);
 	}
 
 	/** Finds out what the directory holds; everything works before it is done, but totals and listings are short. */
@@ -77,6 +87,12 @@ export class UrlCache {
 		for (;;) {
 			const stored = await this.openStored(key);
 			if (stored !== undefined) return stored;
+			const leaving = this.#fills.get(key);
+			if (leaving?.isLeaving === true) {
+				await abortable(leaving.finished, signal).catch(() => signal?.throwIfAborted());
+				continue;
+			}
+
 			const running = this.#running(key);
 			if (running !== undefined) this.#counters.hits++;
 			const fill = running ?? this.#fill(url, key, source);
@@ -148,7 +164,8 @@ export class UrlCache {
 	/** Removes what is stored under a key, or is being fetched. Who reads it keeps it. Resolves with whether there was something. */
 	async evict(key: Key): Promise<boolean> {
 		const wasFilling = this.#disown(key);
-		return (await this.#store.remove(key)) || wasFilling;
+		const wasLeft = this.#store.forgetPartial(key);
+		return (await this.#store.remove(key)) || wasFilling || wasLeft;
 	}
 
 	/** What is stored under a key, without counting it as a lookup. */
@@ -178,9 +195,11 @@ export class UrlCache {
 		return snapshot(this.#store, this.#counters, downloads.length);
 	}
 
-	/** What is being downloaded, and what waits for its turn, in the order in which it was asked for. */
+	/** What is being downloaded, and what waits for its turn, in the order in which it was asked for; then what was left. */
 	downloads(): DownloadStatus[] {
-		return this.#watch.statuses();
+		const running = this.#watch.statuses();
+		const left = [...this.#store.partials].filter(({key}) => !running.some(status => status.key === key));
+		return [...running, ...left.map(statusOfLeft)];
 	}
 
 	freeSpace(): Promise<FreeSpace> {
@@ -195,6 +214,11 @@ export class UrlCache {
 	/** Changes what the directory may hold, for all that have it open. */
 	setLimits(limits: Partial<Limits>): Promise<void> {
 		return this.#store.setLimits(limits);
+	}
+
+	/** Changes what all downloads may bring together, also those that run. Infinity for no limit. */
+	setBandwidth(bytesPerSecond: number): void {
+		this.options.bandwidth.setLimit(bytesPerSecond);
 	}
 
 	/** Writes into the sidecar what a user says of an entry. Resolves with whether there is one. */
@@ -244,10 +268,10 @@ export class UrlCache {
 	#fill(url: string, key: Key, source: Source): Fill {
 		// An open may have been on its way here when the cache was closed.
 		if (this.#isClosed) throw closed();
-		this.#giveUpOldest();
-		const {transforms, log, clock} = this.options;
+		const {transforms, fillMode, slots, bandwidth, log, clock} = this.options;
 		const fill = new Fill(url, key, {
-			...{store: this.#store, source, transforms, log, limit: this.#limit, nowMs: clock.now()},
+			...{store: this.#store, source, transforms, fillMode, log, nowMs: clock.now()},
+			...{slots, bandwidth, buffers: this.#buffers, windows: this.#windows},
 			onDecided: lookup => this.#count(lookup),
 		});
 		this.#fills.set(key, fill);
@@ -257,16 +281,10 @@ export class UrlCache {
 		return fill;
 	}
 
-	/** Each one that pauses keeps files open. */
-	#giveUpOldest(): void {
-		const paused = [...this.#unfinished].filter(({isOpen, state}) => isOpen && state === 'paused');
-		for (const fill of paused.slice(0, -MAX_PAUSED)) fill.cancel(new CacheError('aborted', 'others have paused since'));
-	}
-
 	async #settle(fill: Fill): Promise<void> {
 		try {
-			await fill.finished;
-			if (fill.isDownload) this.#counters.downloads++;
+			const outcome = await fill.finished;
+			if (outcome === 'whole' && fill.isDownload) this.#counters.downloads++;
 		} catch (error) {
 			if (!fill.isFollowing) this.#counters.failures++;
 			this.options.log.debug('a download ended without an entry', {url: redact(fill.url), reason: messageOf(error)});
@@ -287,8 +305,8 @@ export class UrlCache {
 	}
 }
 
-/** Downloads that nobody reads and that are kept for the next reader. */
-const MAX_PAUSED = 32;
+/** What may be in memory on its way to the disk, and as much on its way past it, however many read. */
+const BUFFER_BYTES = 32 * 1024 * 1024;
 
 function closed(): CacheError {
 	return new CacheError('aborted', 'the cache was closed');

@@ -1,7 +1,7 @@
 /** How the value of a setting is written, in a flag, a variable or YAML alike, and what it becomes. */
 import path from 'node:path';
 import {z} from 'zod';
-import {parseDuration, parseSize} from '../base/units.js';
+import {parseDuration, parseRate, parseSize} from '../base/units.js';
 
 /** Where a value was written: what its relative paths start from, and whose home `~` is. */
 export interface Place {
@@ -22,6 +22,13 @@ export const SIZE: Kind<number> = {
 	expects: 'a size such as 500MB or 10GB',
 	argument: 'size',
 	schema: () => z.union([z.string(), z.number()]).transform(attempt(parseSize)),
+};
+
+/** A rate in bytes a second. Zero is refused: it would be a wait without an end. */
+export const RATE: Kind<number> = {
+	expects: 'a rate in bytes such as 500KB/s or 10MB/s',
+	argument: 'rate',
+	schema: () => z.string().transform(attempt(parseRate)),
 };
 
 /** setTimeout takes no more, and fires at once instead. */

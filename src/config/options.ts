@@ -4,11 +4,14 @@
  * field of `Settings` (`maxSize`).
  */
 import {LOG_FORMATS, LOG_LEVELS} from '../base/log.js';
-import {AGE, BOOLEAN, choice, count, DURATION, HEADER, orNone, PATH, PROGRAM, SIZE, type Kind} from './kinds.js';
+import {AGE, BOOLEAN, choice, count, DURATION, HEADER, orNone, PATH, PROGRAM, RATE, SIZE, type Kind} from './kinds.js';
 import {xdgDirectory, type Surroundings} from './xdg.js';
 
 /** The policies by the names that the store has for them; this layer may not ask it. */
 export const POLICY_NAMES = ['least-recently-used', 'least-frequently-used', 'least-recently-stored', 'none'] as const;
+
+/** What reading a part of a file fetches, by the names that the cache has for it; this layer may not ask it either. */
+export const FILL_NAMES = ['auto', 'ranges', 'whole'] as const;
 
 export interface Option<T> {
 	readonly help: string;
@@ -75,6 +78,24 @@ export const OPTIONS = {
 	'retries': option({help: 'further attempts after a failed request', kind: count(0), default: '3', live: false}),
 	'max-redirects': option({help: 'redirects to follow for one URL', kind: count(0), default: '10', live: false}),
 	'max-downloads': option({help: 'downloads at the same time', kind: count(1), default: '16', live: false}),
+	'max-downloads-per-host': option({
+		help: 'downloads at the same time from one host',
+		kind: count(1),
+		default: '8',
+		live: false,
+	}),
+	'bwlimit': option({
+		help: 'bytes a second for all downloads together',
+		kind: orNone(RATE),
+		default: 'none',
+		live: true,
+	}),
+	'fill': option({
+		help: 'what reading a part of a file fetches; ranges is that part and a little ahead, whole all of it, auto all of it while it is read in order',
+		kind: choice(FILL_NAMES),
+		default: 'auto',
+		live: false,
+	}),
 	'user-agent': option({
 		help: 'User-Agent header of every request',
 		kind: HEADER,

@@ -1,6 +1,7 @@
 import {setInterval} from 'node:timers/promises';
 import {asError, messageOf} from '../base/errors.js';
 import {createLog, type AdjustableLog} from '../base/log.js';
+import {formatRate} from '../base/units.js';
 import {loadConfig, type Config, type ConfigRequest} from '../config/load.js';
 import {changedOptions, OPTIONS} from '../config/options.js';
 import {describeLimits, LIMIT_OPTIONS, limitsOf} from '../library/settings.js';
@@ -59,7 +60,8 @@ async function serve({cache, transport}: MountedDrive, service: Service): Promis
 	const loaded = cache
 		.load()
 		.catch((error: unknown) => log.error('the store could not be read', {reason: messageOf(error)}));
-	const watcher = await watchConfig(config.places, () => void reload(cache, service).catch(report(log)), log);
+	const apply = applier(cache, service);
+	const watcher = await watchConfig(config.places, () => void apply().catch(report(log)), log);
 	log.info('mounted', {mountpoint: directory, cacheDir, ...describeLimits(cache.limits), transport: transport.name});
 	await notifier.ready(`serving ${directory}`);
 	service.onReady(directory);
@@ -73,27 +75,34 @@ async function serve({cache, transport}: MountedDrive, service: Service): Promis
 	await cache.close();
 }
 
-/** What a changed configuration file can change while the drive is up; of the rest the log says that it waits. */
-async function reload(cache: MountedDrive['cache'], {config, request, log}: Service): Promise<void> {
-	let next: Config;
-	try {
-		next = loadConfig(request);
-	} catch (error) {
-		log.error('the changed configuration is not used', {reason: messageOf(error)});
-		return;
-	}
+/**
+ * What a changed configuration file can change while the drive is up; of the
+ * rest the log says that it waits.
+ */
+function applier(cache: MountedDrive['cache'], {config, request, log}: Service): () => Promise<void> {
+	let applied = config.settings;
+	return async () => {
+		let next: Config;
+		try {
+			next = loadConfig(request);
+		} catch (error) {
+			log.error('the changed configuration is not used', {reason: messageOf(error)});
+			return;
+		}
 
-	const changed = changedOptions(config.settings, next.settings);
-	log.level = next.settings.logLevel;
-	const limits = LIMIT_OPTIONS.filter(name => changed.includes(name));
-	if (limits.length > 0) await cache.setLimits(limitsOf(next.settings, limits));
-	log.info('configuration read again', {
-		...describeLimits(cache.limits),
-		logLevel: next.settings.logLevel,
-		...(changed.some(name => !OPTIONS[name].live) && {
-			afterRestart: changed.filter(name => !OPTIONS[name].live),
-		}),
-	});
+		const {settings} = next;
+		const limits = LIMIT_OPTIONS.filter(name => changedOptions(applied, settings).includes(name));
+		applied = settings;
+		log.level = settings.logLevel;
+		cache.setBandwidth(settings.bwlimit);
+		if (limits.length > 0) await cache.setLimits(limitsOf(settings, limits));
+		const afterRestart = changedOptions(config.settings, settings).filter(name => !OPTIONS[name].live);
+		log.info('configuration read again', {
+			...describeLimits(cache.limits),
+			...{bwlimit: formatRate(settings.bwlimit), logLevel: settings.logLevel},
+			...(afterRestart.length > 0 && {afterRestart}),
+		});
+	};
 }
 
 function createLogFor({settings}: Config, {env}: ConfigRequest): AdjustableLog {

@@ -2,6 +2,9 @@
 import path from 'node:path';
 import {SYSTEM_CLOCK, type Clock} from '../base/clock.js';
 import {NO_LOG, type Log} from '../base/log.js';
+import {Bandwidth} from '../cache/bandwidth.js';
+import type {FillMode} from '../cache/fill-mode.js';
+import {Slots} from '../cache/slots.js';
 import type {Source} from '../cache/source.js';
 import {isKey, keyOf, UrlCache} from '../cache/url-cache.js';
 import {DEFAULT_HTTP_OPTIONS, HttpClient, type HttpOptions} from '../http/client.js';
@@ -31,7 +34,14 @@ export interface CacheOptions {
 	readonly ffmpegPath?: string | undefined;
 	/** Where programs are looked for, as PATH has it. */
 	readonly searchPath?: string | undefined;
+	/** Downloads at once, 16 if left out; the others wait their turn. */
 	readonly maxDownloads?: number;
+	/** Of these, from one host, that is a name with its port; 8 if left out. */
+	readonly maxDownloadsPerHost?: number;
+	/** What all downloads together may bring, in bytes a second; Infinity, or left out, for no limit. */
+	readonly bytesPerSecond?: number;
+	/** What reading a part of a file fetches; `auto` if left out. */
+	readonly fill?: FillMode;
 	readonly http?: Partial<HttpOptions>;
 	readonly clock?: Clock;
 	readonly log?: Log;
@@ -40,8 +50,11 @@ export interface CacheOptions {
 const TRANSFORM_TIMEOUT_MS = 60_000;
 
 export function openCache(options: CacheOptions): UrlCache {
-	const {clock = SYSTEM_CLOCK, log = NO_LOG, maxDownloads = 16} = options;
+	const {clock = SYSTEM_CLOCK, log = NO_LOG, fill: fillMode = 'auto'} = options;
+	const {maxDownloads: total = 16, maxDownloadsPerHost: perHost = 8} = options;
 	const directory = path.resolve(options.directory);
+	const slots = new Slots({total, perHost});
+	const bandwidth = new Bandwidth(options.bytesPerSecond ?? Infinity);
 	const {limits = {}, preferred = {}, defaults = {}} = options;
 	const store = new Store({directory, limits, preferred, defaults, clock, log});
 	const http = new HttpClient({...DEFAULT_HTTP_OPTIONS, ...options.http}, log);
@@ -57,5 +70,5 @@ export function openCache(options: CacheOptions): UrlCache {
 		fetchRange: (url, range, version, options) => http.getRange(url, range, version, options),
 		close: () => http.close(),
 	};
-	return new UrlCache({store, source, transforms, maxDownloads, clock, log});
+	return new UrlCache({store, source, transforms, fillMode, slots, bandwidth, clock, log});
 }

@@ -46,6 +46,9 @@ export function openCacheWith(
 		reencodeGif: settings.reencodeGif,
 		ffmpegPath: settings.ffmpeg,
 		maxDownloads: settings.maxDownloads,
+		maxDownloadsPerHost: settings.maxDownloadsPerHost,
+		bytesPerSecond: settings.bwlimit,
+		fill: settings.fill,
 		http: {
 			connectTimeoutMs: settings.connectTimeout,
 			headersTimeoutMs: settings.headersTimeout,

@@ -1,44 +1,52 @@
 import {chmod, rm} from 'node:fs/promises';
 import path from 'node:path';
-import {FILE_MODE, isOwnSuffix, uniqueSuffix} from '../base/atomic-file.js';
-import {CacheError, systemCode} from '../base/errors.js';
+import {FILE_MODE} from '../base/atomic-file.js';
+import {CacheError} from '../base/errors.js';
 import {RangeSet, type Range} from '../base/range-set.js';
-import {formatSize} from '../base/units.js';
 import type {Budget} from './budget.js';
+import {draftName} from './draft-owner.js';
+import {retryOnFullDisk} from './full-disk.js';
 import type {Key} from './key.js';
 import type {Layout} from './layout.js';
 import {OpenFile} from './open-file.js';
+import type {PartialFacts} from './partial-facts.js';
 import {RangeLog} from './range-log.js';
+import {footprintOf, Share} from './share.js';
+import {WantedLog} from './wanted-log.js';
 
-/** How much room a growing body is given at a time, so that `head -c 100` of 9 GB evicts nothing. */
-const GRANT_BYTES = 64 * 1024 * 1024;
-
-/** What files are allocated in, on the file systems that larder meets. */
-const BLOCK_BYTES = 4096;
-
-/** What an entry takes on the disk: the blocks of its bytes, and one for the sidecar. */
-function footprint(sizeBytes: number): number {
-	return (Math.ceil(sizeBytes / BLOCK_BYTES) + 1) * BLOCK_BYTES;
+/** Who takes a draft over that is not finished. */
+export interface DraftKeeper {
+	/** Moves the draft at `path` and its log away. Resolves with false, and leaves both, where that cannot be. */
+	keep(draft: {readonly key: Key; readonly path: string}): Promise<boolean>;
 }
 
-/** The same of one with holes: a run of bytes may begin and end within a block. */
-function footprintOf(written: RangeSet): number {
-	return footprint(written.size) + Math.max(0, written.count - 1) * BLOCK_BYTES;
+/** What was begun and is gone on with. */
+export interface Begun {
+	readonly key: Key;
+	readonly path: string;
+	readonly file: OpenFile;
+	readonly log: RangeLog;
+	/** What is there of it. */
+	readonly ranges: RangeSet;
 }
 
 /**
  * An entry in the making: a file under `.larder/downloads/` that is written,
- * in any order, read meanwhile, and in the end committed by the store or
- * discarded. It holds its share of the budget: what is written, not its holes.
+ * in any order, read meanwhile, and in the end committed by the store, kept for
+ * who goes on with it, or discarded. It holds its share of the budget: what is
+ * written, not its holes.
  */
 export class Draft {
 	#sizeBytes = 0;
-	#grantedBytes = 0;
-	/** What is written or about to be. */
+	/** What is written. */
 	readonly #written = new RangeSet();
-	#expectedBytes: number | undefined;
+	/** What is about to be. */
+	readonly #underWay = new Set<Range>();
+	readonly #share: Share;
 	#log: RangeLog | undefined;
-	#done = false;
+	#wanted: WantedLog | undefined;
+	#keeping: Promise<boolean> | undefined;
+	#state: 'open' | 'settled' | 'kept' | 'discarded' = 'open';
 
 	private constructor(
 		readonly key: Key,
@@ -46,16 +54,30 @@ export class Draft {
 		/** The store's from the commit on. */
 		readonly file: OpenFile,
 		private readonly budget: Budget,
-	) {}
+		private readonly keeper: DraftKeeper | undefined,
+	) {
+		this.#share = new Share(budget);
+	}
 
 	/**
 	 * Starts an empty one.
 	 *
+	 * @param keeper - without one it cannot be kept.
 	 * @throws CacheError `no-space` when the disk has no room for a file.
 	 */
-	static async create(layout: Layout, key: Key, budget: Budget): Promise<Draft> {
+	static async create(layout: Layout, key: Key, budget: Budget, keeper?: DraftKeeper): Promise<Draft> {
 		const file = path.join(layout.downloads, draftName(key));
-		return new Draft(key, file, await retryOnFullDisk(budget, 1, () => OpenFile.create(file)), budget);
+		return new Draft(key, file, await retryOnFullDisk(budget, 1, () => OpenFile.create(file)), budget, keeper);
+	}
+
+	/** Goes on with what was begun: it holds what is there of it, and says nothing yet of how long it will be. */
+	static goOn({key, path: file, ...begun}: Begun, budget: Budget, keeper: DraftKeeper): Draft {
+		const draft = new Draft(key, file, begun.file, budget, keeper);
+		for (const {start, end} of begun.ranges) draft.#written.add(start, end);
+		draft.#sizeBytes = Number(begun.file.statsNow().size);
+		draft.#log = begun.log;
+		draft.#share.hold(footprintOf(draft.#written));
+		return draft;
 	}
 
 	get sizeBytes(): number {
@@ -71,33 +93,56 @@ export class Draft {
 	 * @throws CacheError `too-large`
 	 */
 	expect(lengthBytes: number): void {
-		const {limitBytes} = this.budget;
-		if (footprint(lengthBytes) > limitBytes) {
-			throw new CacheError(
-				'too-large',
-				`${formatSize(lengthBytes)} do not fit the budget of ${formatSize(limitBytes)}`,
-			);
-		}
+		this.#share.expect(lengthBytes);
+	}
 
-		this.#expectedBytes = lengthBytes;
+	/**
+	 * Said instead of `expect` of a body that may be larger than the budget:
+	 * nothing is ever evicted for it. What is not free fails the write, with
+	 * `too-large` where all of it could never be kept, else with `no-space`; the
+	 * draft is then as it was.
+	 *
+	 * @param lengthBytes - how long it will be, if that is known.
+	 */
+	expectAsFits(lengthBytes?: number): void {
+		this.#share.expectAsFits(lengthBytes);
 	}
 
 	/**
 	 * Writes `chunks` one after another from byte `position` on. Room is taken
-	 * as the file grows; a full disk is met by evicting, and trying once more.
+	 * as the file grows; a full disk is met by evicting, and trying once more. A
+	 * failure leaves it as it was.
 	 *
-	 * @throws CacheError `too-large`, `no-space`
+	 * @throws CacheError `too-large`, `no-space`; `aborted` where it is no draft any more.
 	 */
 	async write(chunks: readonly Uint8Array[], position: number): Promise<void> {
 		const length = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-		await this.#grow(position, position + length);
-		await retryOnFullDisk(this.budget, length, () => this.file.write(chunks, position));
-		this.#sizeBytes = Math.max(this.#sizeBytes, position + length);
+		const range = {start: position, end: position + length};
+		await this.#put(range, length, () => this.file.write(chunks, position));
+		this.#sizeBytes = Math.max(this.#sizeBytes, range.end);
 	}
 
-	/** From now on other processes can hear what is there. @throws the system's error. */
-	beginTelling(): void {
-		this.#log ??= new RangeLog(this.path);
+	/** Called with what who reads it in another process begins to wait for, or still waits for. */
+	onWanted: (range: Range) => void = () => undefined;
+
+	/**
+	 * From now on other processes can hear what is there, and of what it is a part,
+	 * and say what they wait for.
+	 *
+	 * @throws the system's error.
+	 */
+	beginTelling(facts: PartialFacts): void {
+		this.#log ??= RangeLog.create(this.path, {inode: this.file.statsNow().ino, facts});
+		try {
+			this.#wanted ??= new WantedLog(this.path, range => this.onWanted(range));
+		} catch {
+			// Who follows waits until what it waits for has come.
+		}
+	}
+
+	/** Whether somebody reads it in another process. */
+	get isFollowed(): boolean {
+		return this.#wanted?.isFollowed() ?? false;
 	}
 
 	/** Says that bytes are there, to who reads them in other processes. */
@@ -107,8 +152,7 @@ export class Draft {
 
 	/** Cuts or, with zeros, lengthens it to `sizeBytes`. */
 	async truncate(sizeBytes: number): Promise<void> {
-		await this.#grow(0, sizeBytes);
-		await retryOnFullDisk(this.budget, sizeBytes, () => this.file.truncate(sizeBytes));
+		await this.#put({start: 0, end: sizeBytes}, sizeBytes, () => this.file.truncate(sizeBytes));
 		this.#written.cut(sizeBytes);
 		this.#sizeBytes = sizeBytes;
 	}
@@ -116,11 +160,11 @@ export class Draft {
 	/** Another draft of the same entry, of the bytes that somebody wrote to `file`. This one stays. */
 	async adopt(file: string): Promise<Draft> {
 		await chmod(file, FILE_MODE);
-		const next = new Draft(this.key, file, await OpenFile.edit(file), this.budget);
+		const next = new Draft(this.key, file, await OpenFile.edit(file), this.budget, undefined);
 		try {
 			const sizeBytes = Number((await next.file.stats()).size);
 			next.expect(sizeBytes);
-			await next.#grow(0, sizeBytes);
+			await next.#put({start: 0, end: sizeBytes}, sizeBytes, () => Promise.resolve());
 			next.#sizeBytes = sizeBytes;
 		} catch (error) {
 			await next.discard();
@@ -132,113 +176,86 @@ export class Draft {
 
 	/** Gives back what was taken of the budget for what is still to come: nobody knows when. */
 	giveBackAhead(): void {
-		const aheadBytes = this.#grantedBytes - footprintOf(this.#written);
-		if (this.#done || aheadBytes <= 0) return;
-		this.#grantedBytes -= aheadBytes;
-		this.budget.giveBack(aheadBytes);
+		if (this.#state === 'open') this.#share.giveBackAhead(footprintOf(this.#soon()));
+	}
+
+	/**
+	 * Leaves what was told of it to whoever goes on with it, in whichever process:
+	 * no more will come here, and its share of the budget is given back. `file`
+	 * stays readable until `close`. No write may be under way.
+	 *
+	 * @returns false, with nothing done, where nothing was told, where it is no
+	 *   draft any more, and where the files cannot be moved.
+	 */
+	async keep(): Promise<boolean> {
+		if (this.#state !== 'open' || this.#log?.hasTold !== true || this.keeper === undefined) return false;
+		this.#keeping ??= this.#keep(this.keeper);
+		return this.#keeping;
+	}
+
+	/** Lets go of the file: of one that is kept, or no reader has any more. Not after the commit. */
+	close(): void {
+		this.file.close();
 	}
 
 	/** Gives its share of the budget back: it is an entry now, and counted as one. */
 	settle(): void {
-		this.#done = true;
-		this.#log?.remove();
-		this.#log = undefined;
-		this.budget.giveBack(this.#grantedBytes);
-		this.#grantedBytes = 0;
+		if (this.#state === 'open') this.#end('settled');
 	}
 
-	/** Removes it. Does nothing once it is settled or discarded. */
+	/** Removes it. Does nothing once it is settled or discarded; of one that is kept it only closes the file. */
 	async discard(): Promise<void> {
-		if (this.#done) return;
-		this.#done = true;
+		if (this.#keeping !== undefined) await this.#keeping;
+		if (this.#state === 'kept') this.close();
+		if (this.#state !== 'open') return;
+		this.#state = 'discarded';
 		this.file.close();
 		// What cannot be removed now is left to the sweep at the next start.
 		await rm(this.path, {force: true}).catch(() => undefined);
-		this.settle();
+		this.#end('discarded');
 	}
 
-	async #grow(startBytes: number, endBytes: number): Promise<void> {
-		this.#written.add(startBytes, endBytes);
-		const neededBytes = footprintOf(this.#written);
-		if (neededBytes <= this.#grantedBytes) return;
-		const shareBytes = this.#expectedBytes ?? this.budget.limitBytes / 2;
-		if (endBytes > shareBytes) {
-			this.#growWithoutEviction(neededBytes);
-			return;
+	async #keep(keeper: DraftKeeper): Promise<boolean> {
+		const isKept = await keeper.keep(this);
+		if (isKept) {
+			// Its name is another one by now, and nobody's here.
+			this.#log?.close();
+			this.#log = undefined;
+			this.#end('kept');
 		}
 
-		const ahead = this.#expectedBytes === undefined ? Math.min(this.#grantedBytes, GRANT_BYTES) : GRANT_BYTES;
-		const wanted = Math.max(neededBytes, Math.min(footprint(shareBytes), this.#grantedBytes + ahead));
-		const more = wanted - this.#grantedBytes;
-		await this.budget.take(more);
-		if (this.#done) {
-			// It was discarded while room was made for it.
-			this.budget.giveBack(more);
-			throw new CacheError('aborted', 'the draft was discarded');
+		this.#keeping = undefined;
+		return isKept;
+	}
+
+	#end(state: 'settled' | 'kept' | 'discarded'): void {
+		this.#state = state;
+		this.#wanted?.remove();
+		this.#log?.remove();
+		this.#wanted = this.#log = undefined;
+		this.#share.end();
+	}
+
+	/** Takes room for `range`, and runs `write` of so many bytes. */
+	async #put(range: Range, bytes: number, write: () => Promise<void>): Promise<void> {
+		this.#underWay.add(range);
+		try {
+			this.#assertOpen();
+			await this.#share.grow(footprintOf(this.#soon()), range.end);
+			this.#assertOpen();
+			await this.#share.onDisk(bytes, write);
+			this.#written.add(range.start, range.end);
+		} finally {
+			this.#underWay.delete(range);
 		}
-
-		// Another write may have been given some meanwhile.
-		this.#grantedBytes += more;
 	}
 
-	#growWithoutEviction(neededBytes: number): void {
-		if (this.#expectedBytes !== undefined || !this.budget.takeFree(neededBytes - this.#grantedBytes)) {
-			const grown = formatSize(neededBytes);
-			throw new CacheError('too-large', `at ${grown} the body has outgrown what it may take of the budget`);
-		}
-
-		this.#grantedBytes = neededBytes;
-	}
-}
-
-/** `<key>.<pid>.<random>`: the sweep after a crash asks whether the writer is alive. */
-function draftName(key: Key): string {
-	return `${key}.${process.pid}.${uniqueSuffix()}`;
-}
-
-export interface DraftOwner {
-	readonly key: Key;
-	readonly pid: number;
-	/** An earlier process of the same number is another one. */
-	readonly isThisProcess: boolean;
-}
-
-/** The process that a name under `downloads/` belongs to; undefined for other names. */
-export function draftOwner(name: string): DraftOwner | undefined {
-	const match = /^([0-9a-f]{64})(?:\.(?:dat|json))?\.(\d+)\.([0-9a-f]+)(?:\.\w+)?$/.exec(name);
-	const [, key, pid, suffix] = match ?? [];
-	if (key === undefined || pid === undefined || suffix === undefined) return undefined;
-	return {key, pid: Number(pid), isThisProcess: isOwnSuffix(suffix)};
-}
-
-/**
- * Runs `write`; on a full disk evicts as much as it wanted to write, and tries
- * once more.
- *
- * @throws CacheError `no-space` when the disk is full even so; `too-large` when
- *   a limit on the size of files is in the way, which evicting does not help.
- */
-export async function retryOnFullDisk<T>(budget: Budget, bytes: number, write: () => Promise<T>): Promise<T> {
-	try {
-		return await write();
-	} catch (error) {
-		if (systemCode(error) === 'EFBIG') {
-			throw new CacheError('too-large', 'the system allows no file of this size', {cause: error});
-		}
-
-		if (!isDiskFull(error)) throw error;
+	/** What will be written once the writes under way are done. */
+	#soon(): RangeSet {
+		return new RangeSet([...this.#written, ...this.#underWay]);
 	}
 
-	await budget.freeUp(bytes);
-	try {
-		return await write();
-	} catch (cause) {
-		if (isDiskFull(cause)) throw new CacheError('no-space', 'the disk is full', {cause});
-		throw cause;
+	#assertOpen(): void {
+		if (this.#state !== 'open') throw new CacheError('aborted', 'the draft was discarded');
 	}
-}
-
-/** A quota counts as a full disk. */
-function isDiskFull(error: unknown): boolean {
-	return ['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '');
 }

@@ -16,6 +16,8 @@ export interface EvictorContext {
 	isOpen(key: Key): boolean;
 	/** Removes an entry; false where there was none, undefined where somebody is at work on it. */
 	tryRemove(key: Key): Promise<boolean> | undefined;
+	/** Drops what was begun and kept too long. */
+	dropAgedPartials(): void;
 	readonly clock: Clock;
 	readonly log: Log;
 }
@@ -64,8 +66,9 @@ export class Evictor {
 		return false;
 	}
 
-	/** Evicts what was stored too long ago. */
+	/** Evicts what was stored too long ago, and drops what was begun too long ago. */
 	async evictAged(): Promise<void> {
+		this.context.dropAgedPartials();
 		const {maxAgeMs} = this.context.limits();
 		if (maxAgeMs === Infinity) return;
 		const beforeMs = this.context.clock.now() - maxAgeMs;

@@ -5,10 +5,11 @@ import {KeyedMutex} from '../base/keyed-mutex.js';
 import {isAlive, type ProcessIdentity} from '../base/process-identity.js';
 import type {Catalogue} from './catalogue.js';
 import {parseIdentity} from './catalogue-writer.js';
-import {draftOwner} from './draft.js';
+import {draftOwner} from './draft-owner.js';
 import type {Key} from './key.js';
 import {OpenFile} from './open-file.js';
 import {RangeLogReader} from './range-log.js';
+import {WantedLogWriter} from './wanted-log.js';
 
 /** What the owner of a fill tells who follows it, once it knows how long it will be. */
 export interface Announcement {
@@ -120,6 +121,11 @@ export class FillOwners {
 	/** What of a partial is there; undefined for one that is written from its first byte to its last. */
 	openRanges({partial}: Announcement): RangeLogReader | undefined {
 		return RangeLogReader.open(path.join(this.downloads, partial));
+	}
+
+	/** Where to say what is waited for of a partial; undefined for one of which no parts are fetched. */
+	openWanted({partial}: Announcement): WantedLogWriter | undefined {
+		return WantedLogWriter.open(path.join(this.downloads, partial));
 	}
 
 	/** Says nothing more; what is owned goes with the process's row in the catalogue. */

@@ -14,12 +14,14 @@ import {isKey, type Key} from './key.js';
  * .larder/catalogue.sqlite  the index, and beside it its `-wal` and `-shm`
  * .larder/locks/            one file for each first digit of a key
  * .larder/synced            what a power cut cannot take any more
- * .larder/downloads/        what is not an entry yet
+ * .larder/downloads/        what is not an entry yet, and somebody is at it
+ * .larder/partials/         what was begun and not finished: `<key>` and `<key>.ranges`
  * .larder/quarantine/       what was damaged
  * ```
  */
 export class Layout {
 	readonly downloads: string;
+	readonly partials: string;
 	readonly quarantine: string;
 	readonly catalogue: string;
 	readonly locks: string;
@@ -35,6 +37,7 @@ export class Layout {
 	) {
 		const ours = path.join(root, '.larder');
 		this.downloads = path.join(ours, 'downloads');
+		this.partials = path.join(ours, 'partials');
 		this.quarantine = path.join(ours, 'quarantine');
 		this.catalogue = path.join(shared, 'catalogue.sqlite');
 		this.locks = path.join(shared, 'locks');
@@ -47,6 +50,11 @@ export class Layout {
 
 	sidecar(key: Key): string {
 		return `${this.root}/${key}.json`;
+	}
+
+	/** The data that is kept of what was begun; its log is beside it. */
+	partial(key: Key): string {
+		return `${this.partials}/${key}`;
 	}
 
 	/**
@@ -62,6 +70,17 @@ export class Layout {
 		} catch (cause) {
 			const reason = systemCode(cause) === 'EEXIST' ? 'it is not a directory' : messageOf(cause);
 			throw new CacheError('not-permitted', `${this.root} cannot be a cache directory: ${reason}`, {cause});
+		}
+
+		this.createPartials();
+	}
+
+	/** A full or read-only disk has what is stored all the same: then nothing that was begun is kept. */
+	createPartials(): void {
+		try {
+			mkdirSync(this.partials, {recursive: true, mode: DIRECTORY_MODE});
+		} catch {
+			// Who wants to keep something tries again, and is told.
 		}
 	}
 }

@@ -9,6 +9,7 @@ import {inspect} from './inspect.js';
 import type {Key} from './key.js';
 import type {KeyLocks} from './key-locks.js';
 import type {Layout} from './layout.js';
+import {sweepPartials} from './partial-files.js';
 import {quarantine} from './quarantine.js';
 import {sweepDownloads} from './recover.js';
 import {withAnnotations, type Sidecar} from './sidecar.js';
@@ -94,9 +95,10 @@ export class Reconciler {
 	}
 
 	async #load(): Promise<void> {
-		const {layout, locks, catalogue, log} = this.context;
+		const {layout, locks, catalogue, clock, log} = this.context;
 		this.#startWatch();
 		await sweepDownloads(layout, locks);
+		sweepPartials(layout, clock.now());
 		if (catalogue.others().some(({is_watching}) => is_watching === 1)) return;
 		await catalogue.scan(this.#watch !== undefined);
 		// What was found both here and by the scan is counted once from then on.

@@ -1,15 +1,16 @@
 /** Clearing what a crash left in a store's directory. */
 import {readdir, rm} from 'node:fs/promises';
 import path from 'node:path';
-import {systemCode} from '../base/errors.js';
-import {draftOwner, type DraftOwner} from './draft.js';
+import {draftOwner, isAtWork} from './draft-owner.js';
+import type {Key} from './key.js';
 import type {KeyLocks} from './key-locks.js';
 import type {Layout} from './layout.js';
+import {keepPartial} from './partial-files.js';
 import {finish} from './publish.js';
 
 /**
- * Finishes what processes that are no more were publishing, and removes their
- * drafts.
+ * Finishes what processes that are no more were publishing, keeps what they had
+ * begun and told of for who goes on with it, and removes the rest of their drafts.
  */
 export async function sweepDownloads(layout: Layout, locks: KeyLocks): Promise<void> {
 	for (const name of await readdir(layout.downloads)) {
@@ -17,21 +18,18 @@ export async function sweepDownloads(layout: Layout, locks: KeyLocks): Promise<v
 		if (owner === undefined || isAtWork(owner)) continue;
 		await locks.run(owner.key, async () => {
 			await finish(layout, name);
-			await rm(path.join(layout.downloads, name), {force: true});
+			const file = path.join(layout.downloads, name);
+			keepIfPossible(layout, owner.key, file.replace(/\.ranges$/, ''));
+			await rm(file, {force: true});
 		});
 	}
 }
 
-/**
- * Whether the process that a draft belongs to is there. Of a dead one whose number
- * another process has now it cannot be told, unless it is this one.
- */
-export function isAtWork({pid, isThisProcess}: DraftOwner): boolean {
-	if (pid === process.pid) return isThisProcess;
+/** Where it cannot be moved, for want of room as it may be, it goes as the other drafts do. */
+function keepIfPossible(layout: Layout, key: Key, file: string): void {
 	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (error) {
-		return systemCode(error) === 'EPERM';
+		keepPartial(layout, key, file);
+	} catch {
+		// What removes it says so, should that fail as well.
 	}
 }

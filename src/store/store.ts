@@ -6,17 +6,19 @@ import type {Log} from '../base/log.js';
 import {bootedAtMs, bootId} from '../base/process-identity.js';
 import {redact} from '../base/redact.js';
 import {Budget} from './budget.js';
-import type {Catalogue, Totals} from './catalogue.js';
-import {Draft, retryOnFullDisk} from './draft.js';
+import type {Catalogue, Totals, Usage} from './catalogue.js';
+import {Draft} from './draft.js';
 import {sameFile, type Entry} from './entry.js';
 import {Evictor} from './evictor.js';
 import {FillOwners} from './fill-owners.js';
+import {retryOnFullDisk} from './full-disk.js';
 import {inspect} from './inspect.js';
 import type {Key} from './key.js';
 import type {KeyLocks} from './key-locks.js';
 import type {Layout} from './layout.js';
 import {conflicts, describeLimit, NO_LIMITS, type Limits, type Reason} from './limits.js';
 import {OpenFile} from './open-file.js';
+import {Partials, type KeptPartial, type Taken} from './partials.js';
 import type {Pin} from './pin.js';
 import {Pinned} from './pinned.js';
 import {publish, unpublish} from './publish.js';
@@ -28,6 +30,12 @@ import {openShared, type Shared} from './shared.js';
 import type {OriginFacts, Sidecar} from './sidecar.js';
 import {Synced} from './synced.js';
 import {Verification, type VerifyOptions} from './verify.js';
+
+/**
+ * What was begun and nobody has gone on with for so long is dropped: by then an
+ * origin mostly has another version of it.
+ */
+const KEEP_PARTIALS_MS = 7 * 24 * 60 * 60 * 1000;
 
 export interface StoreOptions {
 	/** Absolute path. */
@@ -80,6 +88,7 @@ export class Store {
 	readonly #budget: Budget;
 	readonly #evictor: Evictor;
 	readonly #pinned: Pinned;
+	readonly #partials: Partials;
 	readonly #recency: Recency;
 	readonly #reconciler: Reconciler;
 	readonly #locks: KeyLocks;
@@ -124,15 +133,21 @@ export class Store {
 			limits: () => this.limits,
 			isOpen: key => this.#pinned.has(key),
 			tryRemove: key => this.#locks.tryRun(key, () => this.#remove(key)),
+			dropAgedPartials: () => this.#partials.dropAged(clock.now() - KEEP_PARTIALS_MS),
 		});
 		this.#budget = new Budget({
 			limits: () => this.limits,
-			usage: () => this.#catalogue.usage,
+			usage: () => this.#usage,
 			diskFreeBytes: () => diskFreeBytes(directory),
-			evictNext: reason => this.#evictor.evictNext(reason),
+			evictNext: reason => this.#evictNext(reason),
 			onHeld: bytes => this.#catalogue.hold(bytes),
 		});
 		this.#pinned = new Pinned(this.#budget);
+		this.#partials = new Partials({
+			...{layout: this.#layout, locks: this.#locks, budget: this.#budget},
+			isSuspect: mtimeMs => this.#synced.isSuspect(mtimeMs),
+			onKept: () => this.#synced.markDirty(),
+		});
 		this.#recency = new Recency(this.#layout, this.#catalogue, this.#locks);
 		this.fills = new FillOwners(this.#catalogue, this.#layout.downloads, key => this.#locks.idle(key));
 		this.#catalogue.onLate = keys => this.#recency.add(keys);
@@ -177,7 +192,27 @@ export class Store {
 
 	/** Starts an entry that replaces what is there when it is committed. */
 	draft(key: Key): Promise<Draft> {
-		return Draft.create(this.#layout, key, this.#budget);
+		return Draft.create(this.#layout, key, this.#budget, this.#partials);
+	}
+
+	/**
+	 * Goes on with what was begun of a key and kept, or left by a process that is
+	 * no more. For who owns the fill of the key. Of two who ask one gets it.
+	 *
+	 * @returns undefined where there is none that can be trusted. Never fails.
+	 */
+	resume(key: Key): Promise<Taken | undefined> {
+		return this.#partials.take(key);
+	}
+
+	/** What was begun and is kept until somebody goes on with it. */
+	get partials(): Iterable<KeptPartial> {
+		return this.#partials;
+	}
+
+	/** Removes what was begun of a key and is kept. @returns whether there was any. */
+	forgetPartial(key: Key): boolean {
+		return this.#partials.remove(key);
 	}
 
 	/**
@@ -208,13 +243,16 @@ export class Store {
 	}
 
 	/**
-	 * Removes an entry. Who has it open keeps it.
+	 * Removes an entry, and what was begun of it. Who has it open keeps it.
 	 *
 	 * @returns whether there was one.
 	 * @throws CacheError `not-permitted` when its files cannot be removed.
 	 */
 	remove(key: Key): Promise<boolean> {
-		return this.#locks.run(key, () => this.#remove(key));
+		return this.#locks.run(key, () => {
+			this.#partials.remove(key);
+			return this.#remove(key);
+		});
 	}
 
 	/**
@@ -251,13 +289,13 @@ export class Store {
 	async freeSpace(): Promise<FreeSpace> {
 		const {bavail, blocks, bsize} = await statfs(this.#layout.root);
 		const {maxBytes, minFreeBytes} = this.limits;
-		const {allocatedBytes, pinnedBytes} = this.#catalogue.usage;
+		const {allocatedBytes, pinnedBytes} = this.#usage;
 		const evictableBytes = Math.max(0, allocatedBytes - pinnedBytes - this.#pinned.allocatedBytes);
 		const freeBytes = evictableBytes + Math.min(maxBytes - this.usedBytes, bavail * bsize - minFreeBytes);
 		return {limitBytes: Math.min(maxBytes, blocks * bsize), freeBytes: Math.max(0, freeBytes)};
 	}
 
-	/** What counts against the limit: entries, drafts, and what was removed while it was open. */
+	/** What counts against the limit: entries, drafts, what was begun and is kept, and what was removed while it was open. */
 	get usedBytes(): number {
 		return this.#budget.usedBytes;
 	}
@@ -308,6 +346,18 @@ export class Store {
 		await this.#recency.close();
 		await this.#synced.close();
 		await this.#shared.close();
+	}
+
+	/** What the entries come to, and with them what was begun and is kept. */
+	get #usage(): Usage {
+		const {usage} = this.#catalogue;
+		return {...usage, allocatedBytes: usage.allocatedBytes + this.#partials.allocatedBytes};
+	}
+
+	/** What was begun can be begun again: for want of room it leaves before any entry. */
+	async #evictNext(reason: Reason): Promise<boolean> {
+		if (reason !== 'max-entries' && this.#partials.evictOldest()) return true;
+		return this.#evictor.evictNext(reason);
 	}
 
 	/**
@@ -361,6 +411,7 @@ export class Store {
 		this.#changed(key);
 		if (!durable) this.#synced.markDirty();
 		draft.settle();
+		this.#partials.remove(key);
 		return this.#pinned.pin(entry, draft.file);
 	}
 
@@ -421,7 +472,7 @@ export class Store {
 	/** Removes what a power cut may have damaged. */
 	async #dropSuspects(): Promise<void> {
 		if (!this.#synced.hasSuspects) return;
-		let count = 0;
+		let count = this.#partials.dropSuspects();
 		for (const key of await this.#catalogue.writtenBetween(...this.#synced.suspectTimes)) {
 			const entry = this.#catalogue.get(key);
 			if (entry !== undefined && this.#isSuspect(entry) && (await this.remove(key))) count++;

@@ -6,12 +6,13 @@ import {asError, CacheError, messageOf, systemCode} from '../base/errors.js';
 import type {CatalogueState} from './catalogue-check.js';
 import {CatalogueComparison} from './catalogue-comparison.js';
 import {CatalogueThread} from './catalogue-thread.js';
-import {draftOwner} from './draft.js';
+import {draftOwner, isAtWork} from './draft-owner.js';
 import {sameFile, type Entry} from './entry.js';
 import {assertLocal, isReadOnly} from './file-system.js';
 import type {Key} from './key.js';
 import {Layout, parseName} from './layout.js';
-import {isAtWork, sweepDownloads} from './recover.js';
+import {damagedPartials, inspectPartial, sweepPartials} from './partial-files.js';
+import {sweepDownloads} from './recover.js';
 import type {Shared} from './shared.js';
 import {entryOf, examine, moveAway, readFailure, type Examined, type Problem} from './verify-entry.js';
 import {Repairs, type Finding, type Outcome} from './verify-repairs.js';
@@ -107,6 +108,7 @@ export class Verification implements AsyncIterable<Finding> {
 		assertLocal(this.#layout.root);
 		yield* this.#catalogue();
 		yield* this.#drafts();
+		yield* this.#partials();
 		yield* this.#entries();
 		yield* this.#rows();
 		await this.#weighQuarantine();
@@ -143,16 +145,27 @@ export class Verification implements AsyncIterable<Finding> {
 	async *#drafts(): AsyncGenerator<Finding> {
 		const {downloads} = this.#layout;
 		let sweeping: Promise<void> | undefined;
-		for (const draft of await namesIn(downloads)) {
-			const owner = draftOwner(draft);
-			if (owner === undefined || isAtWork(owner)) continue;
-			const file = path.join(downloads, draft);
-			const problem = `process ${owner.pid}, which was at it, is no more`;
+		for (const {file, pid, remedy} of leftDrafts(downloads, await namesIn(downloads))) {
+			const problem = `process ${pid}, which was at it, is no more`;
 			const named = {kind: 'draft', name: this.#nameOf(file), problem} as const;
-			yield await this.#repairs.settle(named, 'removed', async ({layout, locks}) => {
+			yield await this.#repairs.settle(named, remedy, async ({layout, locks}) => {
 				sweeping ??= sweepDownloads(layout, locks);
 				const failure = await sweeping.then(() => undefined, asError);
 				if (existsSync(file)) throw failure ?? new Error('it is still there');
+			});
+		}
+	}
+
+	/** What was begun and is kept is as it should be; what is in its place and is none is not. */
+	async *#partials(): AsyncGenerator<Finding> {
+		const nowMs = this.#clock.now();
+		for (const name of [...damagedPartials(this.#layout, nowMs)]) {
+			const file = path.join(this.#layout.partials, name);
+			const problem = 'nobody can go on with it: its data and what tells of them do not belong together';
+			const named = {kind: 'draft', name: this.#nameOf(file), problem} as const;
+			yield await this.#repairs.settle(named, 'removed', ({layout}) => {
+				sweepPartials(layout, nowMs);
+				if (existsSync(file)) throw new Error('it is still there');
 			});
 		}
 	}
@@ -271,6 +284,26 @@ export class Verification implements AsyncIterable<Finding> {
 	#nameOf(file: string): string {
 		return path.relative(this.#layout.root, file);
 	}
+}
+
+interface LeftDraft {
+	readonly file: string;
+	readonly pid: number;
+	/** What the sweep does to it. */
+	readonly remedy: string;
+}
+
+/** The drafts of processes that are no more. The log of one that will be kept goes with its data, and is not named. */
+function leftDrafts(downloads: string, names: readonly string[]): LeftDraft[] {
+	return names.flatMap(name => {
+		const owner = draftOwner(name);
+		if (owner === undefined || isAtWork(owner)) return [];
+		const {key, pid} = owner;
+		const file = path.join(downloads, name);
+		if (inspectPartial(key, file) !== undefined) return {file, pid, remedy: 'kept for the next reader'};
+		const data = file.replace(/\.(ranges|wanted)$/, '');
+		return data !== file && inspectPartial(key, data) !== undefined ? [] : {file, pid, remedy: 'removed'};
+	});
 }
 
 function isThere(file: string): boolean {

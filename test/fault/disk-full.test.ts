@@ -1,9 +1,11 @@
 import {execFileSync} from 'node:child_process';
-import {mkdirSync} from 'node:fs';
+import {mkdirSync, rmSync} from 'node:fs';
 import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {verifyDirectory} from '../../src/library/verify.js';
 import {keyOf} from '../../src/store/key.js';
+import {RangeLog, RangeLogReader} from '../../src/store/range-log.js';
+import {factsOf} from '../helpers/begun.js';
 import {
 	allocatedOnDisk,
 	entryFiles,
@@ -134,6 +136,28 @@ check('a file system without a free inode is a full one', onSmallDisk, 'size=3m,
 	t.true(store.evicted['max-size'] + store.evicted['min-free'] > 0);
 	t.is(store.usedBytes, allocatedOnDisk(directory));
 });
+
+check(
+	'what a full disk did not take of a log is told once it has room again, whole',
+	onSmallDisk,
+	'size=1m',
+	(t, directory) => {
+		const partial = path.join(directory, 'partial');
+		const log = RangeLog.create(partial, {inode: 1n, facts: factsOf(A, MIB)});
+		const reader = RangeLogReader.open(partial);
+		t.teardown(() => reader?.close());
+		fillUp(path.join(directory, 'full'));
+		const told = Array.from({length: 1000}, (_, index) => ({start: 2 * index, end: 2 * index + 1}));
+		for (const range of told) log.append(range);
+		const heard = [...(reader?.news() ?? [])];
+		t.true(heard.length < 1000);
+		rmSync(path.join(directory, 'full'));
+		log.append({start: 5000, end: 5001});
+		t.deepEqual([...heard, ...(reader?.news() ?? [])], [...told, {start: 5000, end: 5001}]);
+		log.remove();
+		return Promise.resolve();
+	},
+);
 
 check(
 	'a store on a disk that is full before it is opened starts, and evicts',

@@ -42,6 +42,11 @@ export interface Commands {
 	read(url: string): Promise<string>;
 	/** The same for what is stored; null for what is not. */
 	readStored(url: string): Promise<string | null>;
+	/** Opens a URL, of whatever bytes, until `leave`. Resolves with its size. */
+	open(url: string): Promise<number>;
+	/** Reads of what is open, in base64. */
+	part(url: string, position: number, length: number): Promise<string>;
+	leave(url: string): Promise<void>;
 	store(url: string, version: string, length: number): Promise<void>;
 	evict(url: string): Promise<boolean>;
 	stats(): Promise<CacheStats>;
@@ -74,6 +79,7 @@ const PARTS = 4;
 
 const setup = JSON.parse(process.argv[2] ?? '') as Setup;
 const cache = openSizedCache(setup.directory, setup.limitBytes);
+const opened = new Map<string, Version>();
 
 let state = setup.seed;
 function random(below: number): number {
@@ -128,6 +134,20 @@ const commands: Commands = {
 	async readStored(url) {
 		const version = await cache.openStored(keyOf(url));
 		return version === undefined ? null : readWhole(version, url);
+	},
+	async open(url) {
+		const version = await cache.open(url);
+		opened.set(url, version);
+		return version.sizeBytes;
+	},
+	async part(url, position, length) {
+		const buffer = Buffer.alloc(length);
+		const count = (await opened.get(url)?.read(buffer, position)) ?? 0;
+		return buffer.toString('base64', 0, count);
+	},
+	leave(url) {
+		opened.get(url)?.close();
+		return Promise.resolve();
 	},
 	async store(url, version, length) {
 		await cache.store(url, checkedMedia(url, version, length), {durable: false});

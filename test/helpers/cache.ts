@@ -5,6 +5,9 @@ import path from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {CacheError, type ErrorCode} from '../../src/base/errors.js';
 import {NO_LOG, type Log} from '../../src/base/log.js';
+import {Bandwidth} from '../../src/cache/bandwidth.js';
+import type {FillMode} from '../../src/cache/fill-mode.js';
+import {Slots} from '../../src/cache/slots.js';
 import type {Source, SourceBody} from '../../src/cache/source.js';
 import {UrlCache} from '../../src/cache/url-cache.js';
 import type {Version} from '../../src/cache/version.js';
@@ -80,14 +83,17 @@ export interface CacheSetup extends StoreSetup {
 	readonly source?: Source;
 	readonly transforms?: readonly Transform[];
 	readonly maxDownloads?: number;
+	readonly fillMode?: FillMode;
+	readonly bandwidth?: Bandwidth;
 }
 
 /** A cache over a source of the test's own, closed with the test. */
 export function openUrlCache(t: ExecutionContext, setup: CacheSetup = {}): UrlCache {
-	const {source = new HandSource(), transforms = [], maxDownloads = 16} = setup;
-	const {clock = new TestClock(), log = NO_LOG} = setup;
+	const {source = new HandSource(), transforms = [], maxDownloads = 16, bandwidth = new Bandwidth(Infinity)} = setup;
+	const {clock = new TestClock(), log = NO_LOG, fillMode = 'auto'} = setup;
 	const store = openStore(t, {...setup, clock, log});
-	const cache = new UrlCache({store, source, transforms, maxDownloads, clock, log});
+	const slots = new Slots({total: maxDownloads, perHost: Infinity});
+	const cache = new UrlCache({store, source, transforms, fillMode, slots, bandwidth, clock, log});
 	t.teardown(() => cache.close());
 	return cache;
 }

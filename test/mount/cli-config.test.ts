@@ -32,8 +32,26 @@ test('max-size and log-level of a changed configuration file hold at once; a bro
 
 	await writeFile(file, 'max-size: 20MB\n');
 	await until('a good file holds again', async () => (await limit()) === 20);
+	await writeFile(file, 'max-size: 50MB\n');
+	await until('and so does what the drive was mounted with', async () => (await limit()) === 50);
 	t.is(complaints(mount.logLines), 3);
 	t.is(await mount.stop(), 0);
+});
+
+test('bwlimit of a changed configuration file holds at once, and so does its end', async t => {
+	const file = path.join(await workDirectory(t), 'larder.yaml');
+	await writeFile(file, 'bwlimit: 5MB/s\n');
+	const {mount} = await startDrive(t, {flags: ['--config', file]});
+	const read = () => mount.logLines.filter(line => line.includes('"msg":"configuration read again"'));
+	for (const [index, bwlimit] of ['2MB/s', 'none', '5MB/s'].entries()) {
+		await writeFile(file, `bwlimit: ${bwlimit}\n`);
+		await until('it is read again', () => read().length > index);
+		t.true(read().at(-1)?.includes(`"bwlimit":"${bwlimit}"`), mount.log);
+	}
+
+	t.notRegex(mount.log, /afterRestart/);
+	await writeFile(file, 'bwlimit: 0\n');
+	await until('it is said what is wrong', () => /bwlimit is 0; expected a rate in bytes/.test(mount.log));
 });
 
 test('a flag goes before the environment, and that before the file', async t => {

@@ -1,8 +1,9 @@
 /** Reading anywhere in what is still to come, through the kernel. */
-import {readFile} from 'node:fs/promises';
+import {readFile, symlink} from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import {sha256, startDrive, testWith, workDirectory} from '../helpers/drive.js';
+import {startNginx} from '../helpers/nginx.js';
 import {generatedBody, type Behaviour} from '../helpers/origin.js';
 import {run, sh} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
@@ -59,6 +60,40 @@ with open(sys.argv[1], "rb") as file, open(sys.argv[2] + "/out", "wb") as out:
 		const {code, stdout, stderr} = await sh(script, mount.path(url), await workDirectory(t));
 		t.deepEqual([code, stderr, stdout.slice(0, 64)], [0, '', expected], script);
 	}
+});
+
+test('what is mapped after its first half was read has the right bytes of the second, which comes meanwhile', async t => {
+	const {mount, origin} = await startDrive(t);
+	const url = origin.serve('/half', {...RANGES, rate: 8_000_000});
+	const script = `
+import hashlib, json, mmap, sys
+with open(sys.argv[1], "rb") as file:
+    file.read(${SIZE >> 1})
+    with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        print(json.load(open(sys.argv[2]))[0]["bytes"])
+        print(hashlib.sha256(mapped).hexdigest())
+`;
+	const downloads = path.join(mount.directory, 'downloads.json');
+	const {stdout, stderr} = await run('python3', ['-c', script, mount.path(url), downloads]);
+	const [bytes = '', sum] = stdout.split('\n');
+	t.is(stderr, '');
+	t.true(Number(bytes) > 0 && Number(bytes) < SIZE, `${bytes} bytes were there`);
+	t.is(sum, sha256(BODY));
+});
+
+testWith(['nginx', 'curl'], 'nginx sends a file that is still coming by sendfile, all of it and a part', async t => {
+	const {mount, origin} = await startDrive(t);
+	const root = await workDirectory(t);
+	for (const name of ['whole', 'part']) {
+		await symlink(mount.path(origin.serve(`/${name}`, {...RANGES, rate: 20_000_000})), path.join(root, name));
+	}
+
+	const base = await startNginx(t, root);
+	const {stdout: whole} = await sh('curl --silent --fail "$1" | sha256sum', `${base}/whole`);
+	t.is(whole.slice(0, 64), sha256(BODY));
+	const [start, end] = [15_000_000, 15_300_000];
+	const {stdout: part} = await sh('curl -sf -r "$2" "$1" | sha256sum', `${base}/part`, `${start}-${end - 1}`);
+	t.is(part.slice(0, 64), sha256(BODY.subarray(start, end)));
 });
 
 test('a broken connection is not seen by who reads, and what had come is not fetched again', async t => {

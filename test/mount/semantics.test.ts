@@ -3,9 +3,10 @@ import {readFileSync} from 'node:fs';
 import {open, readdir, readFile, stat, unlink, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {sha256} from '../helpers/drive.js';
 import {gif} from '../helpers/gif.js';
 import {Mount, type MountOptions} from '../helpers/mount.js';
-import {generatedBody, Origin} from '../helpers/origin.js';
+import {generatedBody, Origin, type Behaviour} from '../helpers/origin.js';
 import {run, sh} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
 
@@ -86,21 +87,43 @@ promise(
 	},
 );
 
+promise('A download that fails gives its readers an error, never a short file.', async (t, {origin, mount}) => {
+	const url = origin.serve('/a', {size: 500_000, cutAt: 200_000});
+	const {code, stderr} = await run('cat', [mount.path(url)]);
+	t.is(code, 1);
+	t.regex(stderr, /Input\/output error/);
+	t.deepEqual(await readdir(path.join(mount.directory, 'by-key')), []);
+	t.deepEqual(
+		(await readdir(mount.cacheDir)).filter(name => name !== '.larder'),
+		[],
+	);
+	await until('the download is cleared away', async () => (await downloads(mount)).length === 0);
+});
+
 promise(
-	'A download that fails gives its readers an error, never a short file, and leaves nothing behind.',
+	'What had come of a download that broke off, was left or was killed is not fetched again.',
 	async (t, {origin, mount}) => {
-		const url = origin.serve('/a', {size: 500_000, cutAt: 200_000});
-		const {code, stderr} = await run('cat', [mount.path(url)]);
-		t.is(code, 1);
-		t.regex(stderr, /Input\/output error/);
-		t.deepEqual(await readdir(path.join(mount.directory, 'by-key')), []);
-		t.deepEqual(
-			(await readdir(mount.cacheDir)).filter(name => name !== '.larder'),
-			[],
-		);
-		await until('the download is cleared away', async () => (await downloads(mount)).length === 0);
+		const film: Behaviour = {size: 30_000_000, ranges: true, etag: '"one"'};
+		const url = origin.serve('/film', {...film, sequence: [{...film, stallAt: 6_000_000}]});
+		t.is((await run('dd', [`if=${mount.path(url)}`, 'of=/dev/null', 'bs=1M', 'count=5'])).code, 0);
+		await until('what has come is put away', async () => (await partials(mount)).length === 2);
+		t.is((await run('sha256sum', [mount.path(url)])).stdout.slice(0, 64), sha256(generatedBody(30_000_000)));
+		const [, ...later] = origin.requestsOf('/film').map(({headers}) => headers.range ?? '');
+		t.true(later.length > 0);
+		for (const range of later) t.true(Number(/^bytes=(\d+)-/.exec(range)?.[1]) >= 5 * 1024 * 1024, range);
 	},
 );
+
+promise('Looking into a large file fetches a little of it, and evicts nothing.', async (t, {origin, mount}) => {
+	await readFile(mount.path(origin.serve('/small', {body: 'hello'})));
+	const film: Behaviour = {size: 5_000_000_000, ranges: true, etag: '"one"'};
+	const file = mount.path(origin.serve('/film', {...film, rate: 20_000_000}));
+	t.is((await run('head', ['-c', '100', file])).stdout.length > 0, true);
+	t.is((await run('tail', ['-c', '100', file])).code, 0);
+	const [download] = JSON.parse(await readFile(path.join(mount.directory, 'downloads.json'), 'utf8')) as Download[];
+	t.true((download?.bytes ?? Infinity) < 2_000_000, `${download?.bytes}`);
+	t.is((await readdir(path.join(mount.directory, 'by-url'))).length, 1);
+});
 
 promise('Any spelling of a name that decodes to the URL opens the same file.', async (t, {origin, mount}) => {
 	const url = origin.serve('/a%20b', {body: 'hello'});
@@ -276,15 +299,26 @@ promise(
 );
 
 promise(
-	'An entry larger than the whole budget is refused, and evicts nothing.',
+	'A file larger than the whole budget is read through from its origin, and evicts nothing.',
 	async (t, {origin, mount}) => {
 		const small = mount.path(origin.serve('/small', {body: 'hello'}));
 		await readFile(small);
-		await t.throwsAsync(readFile(mount.path(origin.serve('/large', {size: 2_000_000}))), {code: 'EFBIG'});
+		const behaviour = {size: 5_000_000, ranges: true, etag: '"one"'} as const;
+		const {stdout} = await run('sha256sum', [mount.path(origin.serve('/large', behaviour))]);
+		t.is(stdout.slice(0, 64), sha256(generatedBody(5_000_000)));
 		t.deepEqual(await readdir(path.join(mount.directory, 'by-url')), [path.basename(small)]);
+		await t.throwsAsync(readFile(mount.path(origin.serve('/whole', {size: 2_000_000}))), {code: 'EFBIG'});
 	},
 	{flags: ['--max-size', '1MB']},
 );
+
+interface Download {
+	readonly bytes: number;
+}
+
+function partials(mount: Mount): Promise<string[]> {
+	return readdir(path.join(mount.cacheDir, '.larder', 'partials')).catch(() => []);
+}
 
 function downloads(mount: Mount): Promise<string[]> {
 	return readdir(path.join(mount.cacheDir, '.larder', 'downloads'));

@@ -13,7 +13,7 @@ import {createProgress, type Progress} from '../progress.js';
 const COPY_BYTES = 1024 * 1024;
 
 /** Settings of a mounted drive alone. */
-const OF_THE_DRIVE = ['allow-other', 'read-only', 'open-timeout', 'read-timeout', 'log-format'];
+const OF_THE_DRIVE = ['allow-other', 'read-only', 'open-timeout', 'read-timeout', 'log-format', 'fill'];
 
 interface Flags {
 	readonly inputFile?: string;

@@ -24,9 +24,26 @@ test('what comes while a batch is written is the next batch, in order', async t 
 test('who adds more than may wait, waits', async t => {
 	let release: () => void = () => undefined;
 	const writer = new BatchWriter(() => new Promise(resolve => (release = resolve)));
-	t.is(writer.add(Buffer.alloc(4 * MIB)), undefined);
+	t.is(writer.add(Buffer.alloc(MIB)), undefined);
 	const full = writer.add(Buffer.alloc(1));
 	t.not(full, undefined);
+	await setImmediate();
+	release();
+	await full;
+});
+
+test('how much may wait is asked each time, and may change', async t => {
+	let [release, mayWait] = [() => undefined as void, 100];
+	const writer = new BatchWriter(
+		() => new Promise(resolve => (release = resolve)),
+		() => mayWait,
+	);
+	t.is(writer.add(Buffer.alloc(100)), undefined);
+	mayWait = 50;
+	const full = writer.add(Buffer.alloc(1));
+	t.not(full, undefined);
+	mayWait = 200;
+	t.is(writer.add(Buffer.alloc(99)), undefined);
 	await setImmediate();
 	release();
 	await full;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {formatSize} from '../../../src/base/units.js';
 import {loadConfig, type Config, type ConfigRequest} from '../../../src/config/load.js';
-import {POLICY_NAMES} from '../../../src/config/options.js';
+import {FILL_NAMES, POLICY_NAMES} from '../../../src/config/options.js';
 import {UsageError} from '../../../src/config/usage-error.js';
 
 /** A home without a configuration file. */
@@ -52,6 +52,9 @@ test('without anything said, every setting has its default', t => {
 		retries: 3,
 		maxRedirects: 10,
 		maxDownloads: 16,
+		maxDownloadsPerHost: 8,
+		bwlimit: Infinity,
+		fill: 'auto',
 		userAgent: 'larder/1.2.3',
 	});
 	t.deepEqual([...new Set(Object.values(origins))], ['default']);
@@ -198,6 +201,39 @@ test('disk space to leave free is a size, and may be 0', t => {
 test('a policy is one of the four', t => {
 	for (const name of POLICY_NAMES) t.is(load(t, {flags: {policy: name}}).settings.policy, name);
 	t.regex(complaint(t, {yaml: 'policy: lru'}), /policy is "lru"; expected one of least-recently-used, /);
+});
+
+test('a bandwidth is bytes a second with a unit, or none', t => {
+	const rates = {'10MB/s': 10 * 1024 ** 2, '500KB/s': 500 * 1024, '10MB': 10 * 1024 ** 2, 'none': Infinity};
+	for (const [text, rate] of Object.entries(rates))
+		t.is(load(t, {flags: {bwlimit: text}}).settings.bwlimit, rate, text);
+	t.is(load(t, {yaml: 'bwlimit: 2MB/s'}).settings.bwlimit, 2 * 1024 ** 2);
+	t.is(load(t, {env: {LARDER_BWLIMIT: '1GB/s'}}).settings.bwlimit, 1024 ** 3);
+});
+
+test('a bandwidth of zero, in bits or without a unit is a wrong value', t => {
+	const expected = 'expected a rate in bytes such as 500KB/s or 10MB/s, or none';
+	for (const wrong of ['0', '0B/s', '0MB', '10Mb/s', '10mbit', '80Mbps', '1000', '-1MB/s', 'fast']) {
+		t.is(complaint(t, {flags: {bwlimit: wrong}}), `--bwlimit is "${wrong}"; ${expected}`);
+	}
+
+	for (const wrong of ['0', '1000']) {
+		t.is(complaint(t, {yaml: `bwlimit: ${wrong}`}), `larder.yaml: bwlimit is ${wrong}; ${expected}`);
+	}
+});
+
+test('downloads from one host are a whole number, and at least 1', t => {
+	t.is(load(t, {yaml: 'max-downloads-per-host: 2'}).settings.maxDownloadsPerHost, 2);
+	t.is(load(t, {env: {LARDER_MAX_DOWNLOADS_PER_HOST: '1'}}).settings.maxDownloadsPerHost, 1);
+	for (const wrong of ['0', '1.5', 'none']) {
+		const expected = 'expected a whole number of 1 or more';
+		t.is(complaint(t, {flags: {maxDownloadsPerHost: wrong}}), `--max-downloads-per-host is "${wrong}"; ${expected}`);
+	}
+});
+
+test('what a part of a file fetches is one of three words', t => {
+	for (const name of FILL_NAMES) t.is(load(t, {flags: {fill: name}}).settings.fill, name);
+	t.is(complaint(t, {yaml: 'fill: all'}), 'larder.yaml: fill is "all"; expected one of auto, ranges, whole');
 });
 
 test('a header that would break every request is a wrong value', t => {

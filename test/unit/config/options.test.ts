@@ -3,6 +3,7 @@ import {
 	changedOptions,
 	defaultOf,
 	fieldOf,
+	FILL_NAMES,
 	flagsOf,
 	OPTION_NAMES,
 	OPTIONS,
@@ -10,6 +11,7 @@ import {
 	variableOf,
 } from '../../../src/config/options.js';
 import {loadConfig} from '../../../src/config/load.js';
+import {FILL_MODES} from '../../../src/cache/fill-mode.js';
 import {POLICIES} from '../../../src/store/policies.js';
 
 const SURROUNDINGS = {env: {}, home: '/home/ann', directory: '/srv', version: '1.2.3'};
@@ -37,9 +39,19 @@ test('the policies to choose from are those of the store', t => {
 	t.deepEqual([...POLICY_NAMES], Object.keys(POLICIES));
 });
 
-test('what decides who leaves, and what is logged, takes effect without a restart', t => {
+test('what a part of a file may fetch is told in the words of the cache', t => {
+	t.deepEqual(FILL_NAMES, FILL_MODES);
+});
+
+test('the limits of downloading have their flags', t => {
+	t.is(fieldOf('max-downloads-per-host'), 'maxDownloadsPerHost');
+	t.deepEqual(flagsOf('bwlimit'), ['--bwlimit <rate|none>']);
+	t.deepEqual(flagsOf('fill'), ['--fill <auto|ranges|whole>']);
+});
+
+test('what decides who leaves, what is logged and the bandwidth take effect without a restart', t => {
 	const live = OPTION_NAMES.filter(name => OPTIONS[name].live);
-	t.deepEqual(live, ['max-size', 'max-entries', 'max-age', 'min-free', 'policy', 'log-level']);
+	t.deepEqual(live, ['max-size', 'max-entries', 'max-age', 'min-free', 'policy', 'log-level', 'bwlimit']);
 });
 
 test('the settings that differ are named', t => {

@@ -86,6 +86,15 @@ test('limits that are no numbers of 0 or more, or no policy, are a RangeError', 
 	}
 });
 
+test('a bandwidth of nothing is a RangeError, and no directory is made for it', t => {
+	const directory = path.join(temporaryDirectory(t), 'store');
+	for (const bytesPerSecond of [0, -1, NaN]) {
+		t.throws(() => new MediaCache(directory, {bytesPerSecond}), {instanceOf: RangeError}, `${bytesPerSecond}`);
+	}
+
+	t.false(existsSync(directory));
+});
+
 test.serial('the directory is media_cache in the working directory unless told otherwise', async t => {
 	const [before, directory] = [cwd(), temporaryDirectory(t)];
 	chdir(directory);

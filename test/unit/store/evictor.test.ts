@@ -30,6 +30,7 @@ async function setUp(t: ExecutionContext, count: number, context: Partial<Evicto
 			catalogue.delete(key);
 			return Promise.resolve(true);
 		},
+		dropAgedPartials: () => undefined,
 		...context,
 	});
 	t.teardown(async () => {

@@ -1,0 +1,65 @@
+import type {Range} from '../base/range-set.js';
+import type {FillMode} from './fill-mode.js';
+
+/** What comes though nobody has asked for it yet: enough for who only wants to know what a file is. */
+const UNASKED_BYTES = 256 * 1024;
+/** What comes ahead of who reads in order, where no more than that is to come. */
+const AHEAD_BYTES = 4 * 1024 * 1024;
+
+/**
+ * How far a body is fetched on from where it was begun, which readers decide by
+ * what they read: `whole` all of it, whatever they do; `auto` all of it once
+ * somebody reads on, as long as somebody reads; `ranges` what is read, and a
+ * little ahead.
+ */
+export class Allowance {
+	#until: number;
+	#isFree: boolean;
+	#isSuspended = false;
+
+	/** @param position - where the body is begun. */
+	constructor(
+		private readonly mode: FillMode,
+		position = 0,
+	) {
+		this.#until = position + UNASKED_BYTES;
+		this.#isFree = mode === 'whole';
+	}
+
+	/** Whether all of it is to come. */
+	get isFree(): boolean {
+		return this.#isFree && !this.#isSuspended;
+	}
+
+	/** Whether what is left when nobody reads any more is to come. */
+	get isForWhole(): boolean {
+		return this.mode !== 'ranges';
+	}
+
+	/** Whether the byte at `position` may come, where the body is being fetched in order. */
+	allows(position: number): boolean {
+		return !this.#isSuspended && (this.#isFree || position < this.#until);
+	}
+
+	/** Somebody reads in order, what is there or what is next to come. */
+	readOn({end}: Range): void {
+		if (this.mode === 'ranges') this.#until = Math.max(this.#until, end + AHEAD_BYTES);
+		else this.#isFree = true;
+	}
+
+	/** Somebody waits for all of it. */
+	free(): void {
+		this.#isFree = true;
+	}
+
+	/** Nobody reads it: nothing more is to come, unless all of it is. Tells which. */
+	suspend(): boolean {
+		this.#isSuspended = this.mode !== 'whole';
+		return this.#isSuspended;
+	}
+
+	/** Somebody reads it again. */
+	resume(): void {
+		this.#isSuspended = false;
+	}
+}

@@ -1,0 +1,67 @@
+import type {PartialFacts} from '../store/partial-facts.js';
+import type {OriginFacts} from '../store/sidecar.js';
+import type {BodyVersion, Source, SourceBody} from './source.js';
+
+/** What is known of a body that is fetched, from what its source said with the first byte of it. */
+export class Body {
+	private constructor(
+		private readonly said: Omit<SourceBody, 'body' | 'discard'>,
+		/** By what parts are known to be of it; undefined where they could be of another one, or cannot be had. */
+		readonly version: (BodyVersion & {readonly lengthBytes: number}) | undefined,
+	) {}
+
+	/** One whose source has just answered. */
+	static begun(
+		{url, lengthBytes, mimetype, filename, etag, lastModifiedMs, ...answer}: SourceBody,
+		source: Source,
+	): Body {
+		const said = {url, lengthBytes, mimetype, filename, etag, lastModifiedMs};
+		const {hasStrongValidator, acceptsRanges} = answer;
+		const hasParts = source.fetchRange !== undefined && acceptsRanges !== false && hasStrongValidator === true;
+		if (!hasParts || lengthBytes === undefined) return new Body(said, undefined);
+		return new Body(said, {url, lengthBytes, etag, lastModifiedMs, hasStrongValidator});
+	}
+
+	/** One of which an earlier download has left something: it had parts. */
+	static resumed({sourceUrl: url, lengthBytes, mimetype, filename, etag, lastModifiedMs}: PartialFacts): Body {
+		const said = {url, lengthBytes, mimetype, filename, etag, lastModifiedMs};
+		return new Body(said, {url, lengthBytes, etag, lastModifiedMs, hasStrongValidator: true});
+	}
+
+	/** Undefined where only the end tells it. */
+	get lengthBytes(): number | undefined {
+		return this.said.lengthBytes;
+	}
+
+	/** As declared. */
+	get mimetype(): string | undefined {
+		return this.said.mimetype;
+	}
+
+	get filename(): string {
+		return this.said.filename;
+	}
+
+	get lastModifiedMs(): number | undefined {
+		return this.said.lastModifiedMs;
+	}
+
+	/** For the sidecar. */
+	originFacts(lengthBytes: number): OriginFacts {
+		const {etag, lastModifiedMs} = this.said;
+		return {
+			length: lengthBytes,
+			...(etag !== undefined && {etag}),
+			...(lastModifiedMs !== undefined && {lastModified: lastModifiedMs / 1000}),
+		};
+	}
+
+	/** For who goes on with it later; undefined where nobody can. */
+	partialFacts(url: string, modifiedAtMs: number): PartialFacts | undefined {
+		const {version} = this;
+		const {mimetype, filename} = this.said;
+		if (version === undefined) return undefined;
+		const {url: sourceUrl, lengthBytes, etag, lastModifiedMs} = version;
+		return {url, sourceUrl, lengthBytes, etag, lastModifiedMs, mimetype, filename, modifiedAtMs};
+	}
+}

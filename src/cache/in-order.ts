@@ -1,0 +1,244 @@
+import {setTimeout as sleep} from 'node:timers/promises';
+import type {Condition} from '../base/condition.js';
+import {CacheError} from '../base/errors.js';
+import {RangeSet, type Range} from '../base/range-set.js';
+import type {Allowance} from './allowance.js';
+import type {Bandwidth} from './bandwidth.js';
+import type {Buffers} from './buffers.js';
+import {isNear, type Bringing} from './seek-plan.js';
+import type {Seeks} from './seeks.js';
+import type {Slot} from './slots.js';
+import {stopAfter, Transfer, type Incoming} from './transfer.js';
+import type {Priority, PriorityNow} from './waiting-line.js';
+
+export interface InOrderContext {
+	/** Undefined where only the end tells it. */
+	readonly lengthBytes: number | undefined;
+	/** What is there of the body. */
+	readonly there: RangeSet;
+	readonly allowance: Allowance;
+	readonly bandwidth: Bandwidth;
+	readonly buffers: Buffers;
+	/** Who waits for something to change in the download. */
+	readonly news: Condition;
+	/** Where parts can be had by themselves. */
+	seeks(): Seeks | undefined;
+	/** What readers wait for. */
+	awaited(): Iterable<Range>;
+	takeSlot(priority: PriorityNow, signal: AbortSignal): Promise<Slot>;
+	/** Fetches what lacks. */
+	fetch(range: Range, signal: AbortSignal): Promise<Incoming>;
+	onChunk(chunk: Uint8Array): void;
+	write(chunks: readonly Uint8Array[], position: number): Promise<void>;
+	/** Tells what a failure means: that nothing more is to come in order, that it may pass, or that it is the end. */
+	onFailure(error: unknown): 'over' | 'may pass' | 'final';
+	/** What comes in order has ended, for the moment. */
+	onPause(): void;
+	/** Ends all of it, with the download. */
+	readonly signal: AbortSignal;
+}
+
+/** Connections that break one after another without a byte in between. */
+const MAX_FAILURES = 5;
+const FIRST_PAUSE_MS = 250;
+/** A connection that is not read from any more still fills the buffers on its way, with megabytes that nobody has asked for. */
+const HELD_MS = 50;
+
+/**
+ * Brings a body in order: from where it was begun, as far as it is allowed, and
+ * where a connection broke; then what is missing, from where readers read on.
+ */
+export class InOrder {
+	readonly #leaving = new AbortController();
+	/** It is under way. */
+	#transfer: Transfer | undefined;
+	/** What that reads. */
+	#incoming: Incoming | undefined;
+	/** One that was ended for what is read elsewhere: its failure is none. */
+	#givenUp: Incoming | undefined;
+	#slot: Slot | undefined;
+	/** From where on readers read. */
+	#readAt = 0;
+	/** Nothing more is to come. */
+	#isOver = false;
+	/** In a row. */
+	#failures = 0;
+	readonly #priority = (): Priority => (this.#isAwaited ? 'reader' : 'ahead');
+
+	/** @param slot - in which it was begun. */
+	constructor(
+		private readonly context: InOrderContext,
+		slot: Slot | undefined,
+	) {
+		this.#slot = slot;
+		const {signal} = context;
+		const abort = () => this.#leaving.abort(signal.reason);
+		if (signal.aborted) abort();
+		else signal.addEventListener('abort', abort, {once: true});
+	}
+
+	/** What is coming. */
+	get bringing(): Bringing | undefined {
+		return this.#transfer;
+	}
+
+	/**
+	 * Brings what `first` has, and all that is missing.
+	 *
+	 * @returns `left` where it was told to leave before all was there.
+	 * @throws the reason why not all of it can be had.
+	 */
+	async run(first: {readonly range: Range; readonly incoming: Incoming}): Promise<'whole' | 'left'> {
+		const {lengthBytes, news, signal} = this.context;
+		await this.#bring(first.range, first.incoming);
+		while (lengthBytes !== undefined && !this.#isWhole) {
+			await news.until(() => this.#isLeft || this.#isWhole || this.#nextGap() !== undefined, signal);
+			if (this.#isLeft) return 'left';
+			const gap = this.#nextGap();
+			if (gap !== undefined) await this.#bring(gap);
+		}
+
+		return 'whole';
+	}
+
+	/** Ends it before all is there. */
+	leave(): void {
+		this.#leaving.abort(new CacheError('aborted', 'nobody reads it any more'));
+		this.#incoming?.discard();
+		this.context.news.notify();
+	}
+
+	/** Somebody waits for a range, which may be about to come. */
+	onAwaited(range: Range): void {
+		const {allowance} = this.context;
+		if (range.end === Infinity) allowance.free();
+		else if (!this.#hasSeeks || this.#isNext(range)) allowance.readOn(range);
+	}
+
+	/** A place is fetched by itself. `isReadOn`: its reader reads in order from there. */
+	onSeek(range: Range, isReadOn: boolean): void {
+		const {allowance} = this.context;
+		this.#readAt = range.start;
+		if (isReadOn) allowance.readOn(range);
+		if (!allowance.isFree) this.#giveUp();
+	}
+
+	#giveUp(): void {
+		this.#givenUp = this.#incoming;
+		this.#incoming?.discard();
+		this.context.news.notify();
+	}
+
+	/** Brings a range, until it meets what is there or coming. A failure that may pass is no end of it. */
+	async #bring(range: Range, first?: Incoming): Promise<void> {
+		const before = this.context.there.size;
+		try {
+			await this.#takeSlot();
+			this.#transfer = this.#begin(range);
+			this.#incoming = first ?? (await this.context.fetch(range, this.#leaving.signal));
+			await this.#transfer.run(this.#incoming, this.#leaving.signal);
+			this.#failures = 0;
+		} catch (error) {
+			this.#incoming?.discard();
+			if (this.context.there.size > before) this.#failures = 0;
+			await this.#judge(error);
+		} finally {
+			this.#transfer = this.#incoming = undefined;
+			this.#freeSlot();
+			this.context.onPause();
+		}
+	}
+
+	/** Returns where it may go on: at once, or after a while. @throws `error` where it may not. */
+	async #judge(error: unknown): Promise<void> {
+		this.context.signal.throwIfAborted();
+		if (this.#isLeft || this.#isGivenUp) return;
+		const meaning = this.context.onFailure(error);
+		this.#isOver ||= meaning === 'over';
+		if (meaning === 'over') return;
+		if (meaning === 'final' || ++this.#failures > MAX_FAILURES) throw error;
+		const delayMs = FIRST_PAUSE_MS * 2 ** (this.#failures - 1);
+		await sleep(delayMs, undefined, {signal: this.#leaving.signal}).catch(() => undefined);
+	}
+
+	/** From where readers read on, and then what is before. */
+	#nextGap(): Range | undefined {
+		const {there, lengthBytes = 0, allowance} = this.context;
+		const coming = new RangeSet([...there, ...(this.context.seeks()?.running ?? [])]);
+		const gaps = [...coming.missing(0, lengthBytes)];
+		const gap = gaps.find(({end}) => end > this.#readAt) ?? gaps[0];
+		if (gap === undefined || this.#isOver) return undefined;
+		const start = gap.end > this.#readAt ? Math.max(gap.start, this.#readAt) : gap.start;
+		const isAllowed = allowance.isFree || (!this.#hasSeeks && allowance.allows(start));
+		return isAllowed ? {start, end: gap.end} : undefined;
+	}
+
+	#begin(range: Range): Transfer {
+		const {there, bandwidth, buffers} = this.context;
+		return new Transfer(range.start, range.end, {
+			stopAfter: position => stopAfter(position, there, this.context.seeks()?.running ?? []),
+			onChunk: chunk => this.context.onChunk(chunk),
+			write: (chunks, position) => this.context.write(chunks, position),
+			pace: bytes => bandwidth.take(bytes, this.#priority, this.#leaving.signal),
+			untilAllowed: () => (this.#mayGoOn ? undefined : this.#hold()),
+			buffers,
+		});
+	}
+
+	/** What is fetched elsewhere for who waits for it comes first. */
+	get #mayGoOn(): boolean {
+		return this.#isAllowed && (this.context.seeks()?.areUrgent !== true || this.#isAwaited);
+	}
+
+	get #isAllowed(): boolean {
+		return this.context.allowance.allows(this.#transfer?.position ?? 0);
+	}
+
+	/** The source is not read from meanwhile, and has to wait as well; what is not allowed gives others their turn. */
+	async #hold(): Promise<void> {
+		const {news} = this.context;
+		const isOver = () => this.#mayGoOn || this.#isGivenUp;
+		if (this.#isAllowed) return news.until(isOver, this.#leaving.signal);
+		this.#freeSlot();
+		const timer = this.#hasSeeks ? setTimeout(() => this.#giveUp(), HELD_MS) : undefined;
+		await news.until(isOver, this.#leaving.signal).finally(() => clearTimeout(timer));
+		if (!this.#isGivenUp) await this.#takeSlot();
+	}
+
+	async #takeSlot(): Promise<void> {
+		this.#slot ??= await this.context.takeSlot(this.#priority, this.#leaving.signal);
+	}
+
+	#freeSlot(): void {
+		this.#slot?.release();
+		this.#slot = undefined;
+	}
+
+	/** Whether somebody waits for what comes next. */
+	get #isAwaited(): boolean {
+		return [...this.context.awaited()].some(range => this.#isNext(range));
+	}
+
+	/** Whether what lacks of a range is about to come. */
+	#isNext({start, end}: Range): boolean {
+		if (this.#transfer === undefined) return false;
+		const [gap] = this.context.there.missing(start, Math.min(end, this.#transfer.end));
+		return gap !== undefined && isNear(gap.start, this.#transfer);
+	}
+
+	get #hasSeeks(): boolean {
+		return this.context.seeks()?.areUseful === true;
+	}
+
+	get #isWhole(): boolean {
+		return this.context.there.has(0, this.context.lengthBytes ?? Infinity);
+	}
+
+	get #isLeft(): boolean {
+		return this.#leaving.signal.aborted && !this.context.signal.aborted;
+	}
+
+	get #isGivenUp(): boolean {
+		return this.#incoming !== undefined && this.#incoming === this.#givenUp;
+	}
+}
