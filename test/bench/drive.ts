@@ -80,6 +80,16 @@ export class BenchDrive {
 		await this.daemon.idle(START_DEADLINE_MS + entries * LOAD_DEADLINE_MS_PER_ENTRY);
 	}
 
+	/** Waits until it downloads nothing. */
+	async quiet(): Promise<void> {
+		const stats = path.join(this.mountpoint, 'stats.json');
+		await until(
+			'no download runs',
+			async () => (await run('cat', [stats])).stdout.includes('"downloads_running": 0'),
+			START_DEADLINE_MS,
+		);
+	}
+
 	/** Makes a sample tell of the daemon, what it has spent meanwhile and its memory. */
 	async watch(work: () => Promise<Sample>): Promise<Sample> {
 		const before = this.daemon.cpu;

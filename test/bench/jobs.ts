@@ -13,6 +13,10 @@ export type Job =
 			readonly to: number;
 			readonly sizeBytes: number;
 	  }
+	/** Opens a file, and reads a part of it. Its sha256 is told. */
+	| {readonly kind: 'part'; readonly file: string; readonly position: number; readonly bytes: number}
+	/** The same of a URL, with node:http and `Range`; it leaves when it has these bytes. */
+	| {readonly kind: 'fetch-part'; readonly url: string; readonly position: number; readonly bytes: number}
 	/** Downloads with node-fetch, into a file. */
 	| {readonly kind: 'fetch'; readonly url: string; readonly file: string}
 	/** Reads URLs through the drive's operations in the worker itself, without a mount. */

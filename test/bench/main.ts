@@ -15,11 +15,13 @@ import {tenThousand} from './listing.js';
 import {hundredThousand, million} from './many-entries.js';
 import {startOrigin} from './origin.js';
 import {table} from './report.js';
+import {seeking} from './seeking.js';
 import {smallFiles} from './small-files.js';
 import {warmFile} from './warm-file.js';
 
 const WORKLOADS: Readonly<Record<string, Workload>> = {
 	'cold-file': coldFile,
+	'seeking': seeking,
 	'warm-file': warmFile,
 	'small-files': smallFiles,
 	'listing': tenThousand,
@@ -47,6 +49,7 @@ if (values.help || unknown.length > 0 || !/^[1-9]\d*$/.test(values.rounds)) {
 	console.error(`npm run bench -- [--json] [--rounds N] [--directory DIRECTORY] [--node OPTIONS] [${Object.keys(WORKLOADS).join('|')}]…
 
 million     runs only when it is named: it takes many minutes, 9 GB of disk and 2 million inodes
+seeking     shows a film where there are mpv and ffmpeg
 library     needs python3, for the original's way
 --directory where the files of it all are made, 4 GB at most without million; ${tmpdir()} unless told
 --node      options of node for the daemons: --node='--cpu-prof --cpu-prof-dir=/somewhere'`);

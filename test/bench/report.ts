@@ -62,6 +62,49 @@ export function rowsOf(runs: Runs, {workload, amount, against, targets}: RowOpti
 	});
 }
 
+/** What is counted in the place of a time. */
+export interface CountOptions {
+	readonly workload: string;
+	readonly targets?: readonly Target[];
+}
+
+/** What the origin sent, in the unit of 10^6 bytes. */
+export function rowOfSent(runs: Runs, subject: string, options: CountOptions): Row {
+	return rowOfCounts(sentBytesOf(runs, subject), subject, options, bytes => `${(bytes / 1e6).toFixed(2)} MB`);
+}
+
+/** What the origin was asked. */
+export function rowOfRequests(runs: Runs, subject: string, options: CountOptions): Row {
+	const requests = (runs[subject] ?? []).map(sample => sample.requests ?? NaN);
+	return rowOfCounts(requests, subject, options, count => `${count} GET`);
+}
+
+function rowOfCounts(
+	counts: readonly number[],
+	subject: string,
+	{workload, targets = []}: CountOptions,
+	show: (count: number) => string,
+): Row {
+	const range = `${show(Math.max(...counts)).split(' ')[0]} – ${show(Math.min(...counts)).split(' ')[0]}`;
+	return {
+		...{workload, subject, range, targets},
+		median: show(median(counts)),
+		ratios: {},
+		cpu: '',
+		peakRssBytes: undefined,
+	};
+}
+
+function sentBytesOf(runs: Runs, subject: string): number[] {
+	return (runs[subject] ?? []).map(({sentBytes}) => sentBytes ?? NaN);
+}
+
+/** Never as much as this, whatever the run. */
+export function sentLess(limitBytes: number, runs: Runs, subject: string): Target {
+	const says = `< ${(limitBytes / 1e6).toFixed(2)} MB`;
+	return {says, met: Math.max(...sentBytesOf(runs, subject)) < limitBytes};
+}
+
 /** At most so many times as long as another. */
 export function atMost(limit: number, runs: Runs, subject: string, reference: string): Target {
 	return {says: `≤ ${limit}x ${reference}`, met: ratio(runs, subject, reference) <= limit};

@@ -4,7 +4,9 @@
  * no clock before it has all it needs.
  */
 import {createHash, type Hash} from 'node:crypto';
+import {once} from 'node:events';
 import {closeSync, createWriteStream, openSync, readSync} from 'node:fs';
+import http from 'node:http';
 import {pipeline} from 'node:stream/promises';
 import fetch from 'node-fetch';
 import {SYSTEM_CLOCK} from '../../src/base/clock.js';
@@ -26,6 +28,10 @@ function run(job: Job): Promise<Done> {
 	switch (job.kind) {
 		case 'read':
 			return read(job.files, job.hash ?? false);
+		case 'part':
+			return readPart(job);
+		case 'fetch-part':
+			return fetchPart(job);
 		case 'plant':
 			return plantShare(job);
 		case 'fetch':
@@ -58,6 +64,41 @@ function readFile(file: string, buffer: Buffer, hash: Hash | undefined): number 
 	} finally {
 		closeSync(descriptor);
 	}
+}
+
+function readPart({file, position, bytes}: Job & {kind: 'part'}): Promise<Done> {
+	const hash = createHash('sha256');
+	return timed(() => {
+		const buffer = Buffer.alloc(bytes);
+		const descriptor = openSync(file, 'r');
+		try {
+			let length = 0;
+			for (let count = -1; count !== 0 && length < bytes; length += count) {
+				count = readSync(descriptor, buffer, length, bytes - length, position + length);
+			}
+
+			hash.update(buffer.subarray(0, length));
+			return length;
+		} finally {
+			closeSync(descriptor);
+		}
+	}, hash);
+}
+
+function fetchPart({url, position, bytes}: Job & {kind: 'fetch-part'}): Promise<Done> {
+	const hash = createHash('sha256');
+	return timed(async () => {
+		const request = http.get(url, {headers: position === 0 ? {} : {range: `bytes=${position}-`}});
+		const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+		let length = 0;
+		for await (const chunk of response as AsyncIterable<Buffer>) {
+			hash.update(chunk.subarray(0, bytes - length));
+			length = Math.min(bytes, length + chunk.byteLength);
+			if (length === bytes) break;
+		}
+
+		return length;
+	}, hash);
 }
 
 function plantShare({store, prefix, from, to, sizeBytes}: Job & {kind: 'plant'}): Promise<Done> {
