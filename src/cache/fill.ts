@@ -18,6 +18,8 @@ import {hostOf, type Slot} from './slots.js';
 export interface FillContext extends DownloadContext {
 	/** Called once: whether the fill makes a request, or finds that another process has made it. */
 	onDecided(lookup: 'hit' | 'miss'): void;
+	/** Called once: it is over, its last reader has gone, and it has left nothing behind that nobody needs. */
+	onClosed(): void;
 }
 
 /** How a fill ended that did not fail. */
@@ -57,6 +59,7 @@ export class Fill {
 	#overflow: CacheError | undefined;
 	#isOver = false;
 	#isClosed = false;
+	#closing: Promise<void> | undefined;
 	#isWanted = true;
 
 	constructor(
@@ -419,12 +422,19 @@ export class Fill {
 		this.#isDecided = true;
 	}
 
+	/** Once: when it is over, and nobody reads what it has brought. */
 	async #closeWhenUnused(): Promise<void> {
 		if (!this.#isOver || this.#readers > 0) return;
 		this.#isClosed = true;
+		this.#closing ??= this.#clear();
+		await this.#closing;
+	}
+
+	async #clear(): Promise<void> {
 		this.#pin?.close();
 		for (const following of this.#followings) following.close();
 		await this.#download?.close();
+		this.context.onClosed();
 	}
 
 	#given(fate: string): CacheError {

@@ -55,6 +55,8 @@ export class UrlCache {
 	readonly #fills = new Map<Key, Fill>();
 	/** These, and those that were disowned or given up and are not over yet. */
 	readonly #unfinished = new Set<Fill>();
+	/** These, and those that are read after their end. */
+	readonly #unclosed = new Set<Fill>();
 	readonly #watch: DownloadWatch;
 	readonly #buffers: Buffers;
 	readonly #windows: WindowMemory;
@@ -239,7 +241,7 @@ export class UrlCache {
 	/** Ends the downloads and starts no more, waits for what they leave to be cleared, and lets go of the directory. */
 	async close(): Promise<void> {
 		this.#isClosed = true;
-		await Promise.all([...this.#unfinished].map(fill => fill.close(closed())));
+		await Promise.all([...this.#unclosed].map(fill => fill.close(closed())));
 		this.options.source.close?.();
 		await this.#store.close();
 	}
@@ -273,7 +275,9 @@ export class UrlCache {
 			...{store: this.#store, source, transforms, fillMode, log, nowMs: clock.now()},
 			...{slots, bandwidth, buffers: this.#buffers, windows: this.#windows},
 			onDecided: lookup => this.#count(lookup),
+			onClosed: () => this.#unclosed.delete(fill),
 		});
+		this.#unclosed.add(fill);
 		this.#fills.set(key, fill);
 		this.#unfinished.add(fill);
 		this.#watch.add(fill);
