@@ -17,13 +17,15 @@ export class Allowance {
 	#isFree: boolean;
 	#isSuspended = false;
 
-	/** @param position - where the body is begun. */
-	constructor(
-		private readonly mode: FillMode,
-		position = 0,
-	) {
-		this.#until = position + UNASKED_BYTES;
+	constructor(private readonly mode: FillMode) {
+		this.#until = UNASKED_BYTES;
 		this.#isFree = mode === 'whole';
+	}
+
+	/** The body is gone on with at `position`. Returns how far, as long as nobody reads on. */
+	goOnAt(position: number): number {
+		this.#until = position + UNASKED_BYTES;
+		return this.#isFree ? Infinity : this.#until;
 	}
 
 	/** Whether all of it is to come. */
@@ -56,6 +58,11 @@ export class Allowance {
 	suspend(): boolean {
 		this.#isSuspended = this.mode !== 'whole';
 		return this.#isSuspended;
+	}
+
+	/** Nothing more can be kept. */
+	stop(): void {
+		this.#isSuspended = true;
 	}
 
 	/** Somebody reads it again. */

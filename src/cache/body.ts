@@ -8,6 +8,8 @@ export class Body {
 		private readonly said: Omit<SourceBody, 'body' | 'discard'>,
 		/** By what parts are known to be of it; undefined where they could be of another one, or cannot be had. */
 		readonly version: (BodyVersion & {readonly lengthBytes: number}) | undefined,
+		/** Its source has said, or shown, that parts can be had; else only trying will tell. */
+		readonly hasParts: boolean,
 	) {}
 
 	/** One whose source has just answered. */
@@ -17,15 +19,16 @@ export class Body {
 	): Body {
 		const said = {url, lengthBytes, mimetype, filename, etag, lastModifiedMs};
 		const {hasStrongValidator, acceptsRanges} = answer;
-		const hasParts = source.fetchRange !== undefined && acceptsRanges !== false && hasStrongValidator === true;
-		if (!hasParts || lengthBytes === undefined) return new Body(said, undefined);
-		return new Body(said, {url, lengthBytes, etag, lastModifiedMs, hasStrongValidator});
+		const mayHaveParts = source.fetchRange !== undefined && acceptsRanges !== false && hasStrongValidator === true;
+		if (!mayHaveParts || lengthBytes === undefined) return new Body(said, undefined, false);
+		const version = {url, lengthBytes, etag, lastModifiedMs, hasStrongValidator};
+		return new Body(said, version, acceptsRanges === true);
 	}
 
 	/** One of which an earlier download has left something: it had parts. */
 	static resumed({sourceUrl: url, lengthBytes, mimetype, filename, etag, lastModifiedMs}: PartialFacts): Body {
 		const said = {url, lengthBytes, mimetype, filename, etag, lastModifiedMs};
-		return new Body(said, {url, lengthBytes, etag, lastModifiedMs, hasStrongValidator: true});
+		return new Body(said, {url, lengthBytes, etag, lastModifiedMs, hasStrongValidator: true}, true);
 	}
 
 	/** Undefined where only the end tells it. */

@@ -1,6 +1,6 @@
 import {setMaxListeners} from 'node:events';
 import {Condition} from '../base/condition.js';
-import {CacheError, hasCode, messageOf} from '../base/errors.js';
+import {asError, CacheError, hasCode, messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import type {Range} from '../base/range-set.js';
 import {redact} from '../base/redact.js';
@@ -8,13 +8,13 @@ import {decideType} from '../media/sniff.js';
 import type {Transform} from '../media/transforms.js';
 import type {Draft} from '../store/draft.js';
 import {seal} from '../store/fill-owners.js';
-import type {PartialFacts} from '../store/partial-facts.js';
 import type {Description, Store} from '../store/store.js';
 import {Allowance} from './allowance.js';
+import {begin, isOfAnother, type Begun} from './beginning.js';
 import type {Bandwidth} from './bandwidth.js';
-import {Body} from './body.js';
+import type {Body} from './body.js';
 import type {Buffers} from './buffers.js';
-import {convert, type Converted} from './conversion.js';
+import {convert} from './conversion.js';
 import type {FillMode} from './fill-mode.js';
 import {ForeignWants} from './foreign-wants.js';
 import {Head} from './head.js';
@@ -91,7 +91,7 @@ const LITTLE_BYTES = 16 * 1024 * 1024;
  * download has left it.
  */
 export class Download {
-	readonly #head = new Head();
+	#head = new Head();
 	/** Who waits for something to change here. */
 	readonly #news = new Condition();
 	readonly #abort = new AbortController();
@@ -100,13 +100,14 @@ export class Download {
 	/** What is known of the body, from the first answer or from an earlier download. */
 	#body: Body | undefined;
 	#intake: Intake | undefined;
+	/** What a transform has made of it. */
+	#converted: Draft | undefined;
 	#allowance: Allowance;
 	#inOrder: InOrder | undefined;
 	/** Undefined where no part can be had by itself. */
 	#seeks: Seeks | undefined;
 	#through: ReadThrough | undefined;
 	#transform: Transform | undefined;
-	#isAnswered = false;
 	#hasBegun = false;
 	#isConverting = false;
 	#isSuspended = false;
@@ -124,7 +125,7 @@ export class Download {
 
 	/** The source has begun to send. */
 	get isAnswered(): boolean {
-		return this.#isAnswered;
+		return this.#body !== undefined;
 	}
 
 	/** All has arrived, and a transform is at it. */
@@ -180,6 +181,7 @@ export class Download {
 			this.#abort.abort(error);
 			await this.#seeks?.end();
 			await this.#leaveBehind(error);
+			this.#through?.close(asError(error));
 			throw error;
 		} finally {
 			this.#through?.close(new CacheError('aborted', `the download of ${redact(this.url)} has ended`));
@@ -189,10 +191,9 @@ export class Download {
 
 	/** Nobody reads it: nothing more is fetched, unless all or little is left to be. Tells which. */
 	suspend(): boolean {
-		const missingBytes = (this.#body?.lengthBytes ?? 0) - this.arrivedBytes;
-		const isLittle = this.#through === undefined && missingBytes <= LITTLE_BYTES && this.#allowance.isForWhole;
-		if (isLittle) this.#allowance.free();
-		this.#isSuspended = !isLittle && this.#allowance.suspend();
+		if (this.#through !== undefined) this.#allowance.stop();
+		else if (this.#isToEnd) this.#allowance.free();
+		this.#isSuspended = this.#through !== undefined || (!this.#isToEnd && this.#allowance.suspend());
 		if (this.#isSuspended) this.#intake?.draft.giveBackAhead();
 		this.#news.notify();
 		return this.#isSuspended;
@@ -217,8 +218,9 @@ export class Download {
 		this.#news.notify();
 	}
 
-	/** A reader reads what is there. */
+	/** A reader reads what is there. What has no parts cannot wait for who reads on: its connection would be closed. */
 	onRead(range: Range): void {
+		if (this.#body?.version === undefined) this.#allowance.readOn(range);
 		this.#seeks?.onRead(range);
 	}
 
@@ -230,11 +232,18 @@ export class Download {
 	/** Removes what was neither committed nor left to others. */
 	async close(): Promise<void> {
 		await this.#intake?.draft.discard();
+		await this.#converted?.discard();
 	}
 
 	async #bring(slot: Slot): Promise<'whole' | 'left'> {
-		const first = (await this.#goOn()) ?? (await this.#begin());
-		if (first === 'whole') return 'whole';
+		const {url, key, context} = this;
+		const {first, ...begun} = await begin({
+			...{url, key, store: context.store, source: context.source},
+			...{allowance: this.#allowance, signal: this.#abort.signal},
+			onUseless: reason => this.#log('what was left of a download is of no use any more', reason),
+		});
+		this.#take(begun);
+		if (first === undefined) return 'whole';
 		this.#inOrder = new InOrder(this.#inOrderContext(), slot);
 		if (this.#head.isEnough) {
 			this.#announce();
@@ -244,44 +253,13 @@ export class Download {
 		return this.#inOrder.run(first);
 	}
 
-	/** What an earlier download has left, if the source still has the same. */
-	async #goOn(): Promise<Begun | 'whole' | undefined> {
-		const kept = await this.context.store.resume(this.key);
-		if (kept === undefined) return undefined;
-		const {draft, facts, ranges} = kept;
-		try {
-			this.#take(Body.resumed(facts), draft, [...ranges]);
-			await this.#head.readFrom(draft.file, ranges);
-			const [range] = ranges.missing(0, facts.lengthBytes);
-			const incoming = range && (await this.#fetchRest(range, this.#abort.signal));
-			this.#isAnswered = true;
-			return range === undefined || incoming === undefined ? 'whole' : {range, incoming};
-		} catch (error) {
-			if (!isOfAnother(error)) throw error;
-			this.#log('what was left of a download is of no use any more', error);
-			await draft.discard();
-			this.#intake = this.#body = undefined;
-			return undefined;
-		}
-	}
-
-	async #begin(): Promise<Begun> {
-		const {source, store} = this.context;
-		const incoming = await answered(source.fetch(this.url, this.#abort.signal), this.#abort.signal);
-		this.#isAnswered = true;
-		try {
-			this.#take(Body.begun(incoming, source), await store.draft(this.key), []);
-			return {range: {start: 0, end: incoming.lengthBytes ?? Infinity}, incoming};
-		} catch (error) {
-			incoming.discard();
-			throw error;
-		}
-	}
-
 	/** @throws CacheError `too-large` for what cannot be kept, where it cannot be read past the disk either. */
-	#take(body: Body, draft: Draft, kept: readonly Range[]): void {
+	#take({body, draft, kept, head}: Omit<Begun, 'first'>): void {
 		this.#body = body;
-		this.#intake = new Intake(draft, kept, range => this.listener.onArrived(draft, range));
+		this.#head = head;
+		this.#intake = new Intake(draft, kept, async range => {
+			await this.listener.onArrived(draft, range).catch((error: unknown) => this.#end(error));
+		});
 		const {lengthBytes, version} = body;
 		if (lengthBytes === undefined || lengthBytes < MIN_SEEKABLE_BYTES) this.#allowance.free();
 		if (lengthBytes === undefined) return;
@@ -289,10 +267,22 @@ export class Download {
 			draft.expect(lengthBytes);
 		} catch (error) {
 			if (version === undefined) throw error;
-			draft.expectAsFits();
+			draft.expectAsFits(lengthBytes);
 			this.#allowance = new Allowance('ranges');
-			if (this.#isSuspended) this.#allowance.suspend();
 		}
+	}
+
+	/** All of it is to come, readers or not: little is left, or only the end tells what it is. */
+	get #isToEnd(): boolean {
+		const lengthBytes = this.#body?.lengthBytes;
+		if (lengthBytes === undefined || this.#transform !== undefined) return true;
+		return lengthBytes - this.arrivedBytes <= LITTLE_BYTES && this.#allowance.isForWhole;
+	}
+
+	/** What a listener throws is no failure of a transfer, which might pass. */
+	#end(error: unknown): never {
+		this.#abort.abort(error);
+		throw error;
 	}
 
 	#inOrderContext(): InOrderContext {
@@ -306,7 +296,8 @@ export class Download {
 			fetch: (range, signal) => this.#fetchRest(range, signal),
 			onChunk: chunk => this.#onChunk(chunk),
 			write: (chunks, position) => this.#write(chunks, position),
-			onFailure: error => this.#judge(error),
+			isFinal: error => !this.#mayPass(error),
+			isOver: () => this.#through !== undefined,
 			onPause: () => this.onAwaited(),
 		};
 	}
@@ -317,10 +308,11 @@ export class Download {
 			...{lengthBytes, there: this.#received.there, bandwidth, buffers, signal: this.#abort.signal},
 			inOrder: () => this.#inOrder?.bringing,
 			awaited: () => this.#awaited(),
+			isProven: this.#body?.hasParts === true,
 			fetch: (range, signal) => this.#fetchRange(range, {signal, maxSkipBytes: 0}),
 			write: (chunks, position) => this.#write(chunks, position),
 			onSeek: (range, isReadOn) => this.#inOrder?.onSeek(range, isReadOn),
-			onFailure: error => this.#judge(error) === 'may pass',
+			mayPass: error => this.#mayPass(error),
 			onEnd: () => this.onAwaited(),
 		});
 	}
@@ -376,19 +368,32 @@ export class Download {
 		const {draft} = this.#received;
 		this.#received.beginTelling();
 		this.#transform = this.context.transforms.find(candidate => candidate.appliesTo(this.#head.bytes));
-		const isAsItComes = this.#transform === undefined;
 		const {lengthBytes, mimetype, filename, lastModifiedMs: modifiedAtMs = this.context.nowMs} = body;
-		const facts = body.partialFacts(this.url, modifiedAtMs);
-		if (!isAsItComes) this.#allowance.free();
-		else if (facts !== undefined && facts.lengthBytes >= MIN_SEEKABLE_BYTES) this.#beginParts(draft, facts);
-		this.listener.onBegun({sizeBytes: isAsItComes ? lengthBytes : undefined, modifiedAtMs, mimetype, filename}, draft);
+		const sizeBytes = this.#transform === undefined ? lengthBytes : undefined;
+		if (this.#transform !== undefined) this.#allowance.free();
+		try {
+			if (sizeBytes !== undefined && sizeBytes >= MIN_SEEKABLE_BYTES) this.#beginSharing(draft, modifiedAtMs);
+			this.listener.onBegun({sizeBytes, modifiedAtMs, mimetype, filename}, draft);
+		} catch (error) {
+			this.#end(error);
+		}
+
 		this.onAwaited();
 	}
 
-	#beginParts(draft: Draft, facts: PartialFacts): void {
-		draft.beginTelling(facts);
+	/** From now on others hear what is there, and say what they wait for; what has parts can be sought in. */
+	#beginSharing(draft: Draft, modifiedAtMs: number): void {
 		draft.onWanted = range => this.#onWanted(range);
-		this.#seeks = this.#beginSeeks(facts.lengthBytes);
+		draft.beginListening();
+		const facts = this.#body?.partialFacts(this.url, modifiedAtMs);
+		if (facts === undefined) return;
+		try {
+			draft.beginTelling(facts);
+			this.#seeks = this.#beginSeeks(facts.lengthBytes);
+		} catch (error) {
+			// Who follows takes what is not told of for one that comes in order.
+			this.#log('a download comes in order alone', error);
+		}
 	}
 
 	/** Who reads it in another process counts as a reader. */
@@ -398,12 +403,12 @@ export class Download {
 		this.onAwaited();
 	}
 
-	/** What a failure means for what is still to come. */
-	#judge(error: unknown): 'over' | 'may pass' | 'final' {
+	/** Whether what has failed may be tried again. What the disk does not take is read past it from then on. */
+	#mayPass(error: unknown): boolean {
 		if (error instanceof VersionChangedError) this.#abort.abort(error);
-		if (this.#overflow(error)) return 'over';
+		if (this.#overflow(error)) return false;
 		this.#log('a transfer has broken off', error);
-		return this.#body?.version !== undefined && this.#hasBegun && isTransient(error) ? 'may pass' : 'final';
+		return this.#body?.version !== undefined && this.#hasBegun && isTransient(error);
 	}
 
 	/** Whether a failure means that the disk takes no more, and readers are served past it from now on. */
@@ -418,6 +423,8 @@ export class Download {
 			onChunk: ({byteLength}) => this.context.bandwidth.take(byteLength, 'reader', this.#abort.signal),
 			memory: this.context.windows,
 		});
+		// Who follows is not to wait for what is not kept.
+		this.#intake?.draft.endListening();
 		this.#log('the disk takes no more of it', error);
 		this.listener.onOverflow(error as CacheError);
 		this.#news.notify();
@@ -437,12 +444,15 @@ export class Download {
 		return {draft, description: {url, origin, mimetype: await decideType(mimetype, this.#head.bytes), filename}};
 	}
 
-	async #convert(draft: Draft, filename: string): Promise<Converted | undefined> {
+	async #convert(draft: Draft, filename: string) {
 		if (this.#transform === undefined) return undefined;
 		this.#isConverting = true;
 		try {
 			const {url, context} = this;
-			return await convert(this.#transform, draft, {url, filename}, {signal: this.#abort.signal, log: context.log});
+			const options = {signal: this.#abort.signal, log: context.log};
+			const converted = await convert(this.#transform, draft, {url, filename}, options);
+			this.#converted = converted?.draft;
+			return converted;
 		} finally {
 			this.#isConverting = false;
 		}
@@ -463,18 +473,8 @@ export class Download {
 	}
 }
 
-interface Begun {
-	readonly range: Range;
-	readonly incoming: Incoming;
-}
-
 /** A failure after which the same may be asked for again. */
 function isTransient(error: unknown): boolean {
 	if (error instanceof RangesUnsupportedError || error instanceof VersionChangedError) return false;
 	return (['origin-failed', 'origin-timeout', 'origin-unreachable'] as const).some(code => hasCode(error, code));
-}
-
-/** Whether what has come so far is of no use any more. */
-function isOfAnother(error: unknown): boolean {
-	return error instanceof RangesUnsupportedError || error instanceof VersionChangedError || hasCode(error, 'not-found');
 }

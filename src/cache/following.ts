@@ -170,7 +170,7 @@ export class Following {
 	}
 
 	async #judge(
-		{announcement, partial, log, inode, sighting: first}: Followed,
+		{announcement, partial, log, wanted, inode, sighting: first}: Followed,
 		sighting: Sighting | undefined,
 	): Promise<Ending | undefined> {
 		// It is asked before the size is: what the dead have written is there by then.
@@ -179,7 +179,7 @@ export class Following {
 		if (stats.size > announcement.sizeBytes) return 'silent';
 		await this.#arrive(partial, log?.news() ?? [{start: this.#there.endOf(0), end: Number(stats.size)}]);
 		if (this.#there.size < announcement.sizeBytes) {
-			if (isDead || isSealed(stats)) return 'orphaned';
+			if (isDead || isSealed(stats) || wanted?.isHeard === false) return 'orphaned';
 			return this.#isSilent ? 'silent' : undefined;
 		}
 

@@ -30,8 +30,10 @@ export interface InOrderContext {
 	fetch(range: Range, signal: AbortSignal): Promise<Incoming>;
 	onChunk(chunk: Uint8Array): void;
 	write(chunks: readonly Uint8Array[], position: number): Promise<void>;
-	/** Tells what a failure means: that nothing more is to come in order, that it may pass, or that it is the end. */
-	onFailure(error: unknown): 'over' | 'may pass' | 'final';
+	/** Tells whether a failure is the end, and not one that may pass. */
+	isFinal(error: unknown): boolean;
+	/** Nothing more is to come in order. */
+	isOver(): boolean;
 	/** What comes in order has ended, for the moment. */
 	onPause(): void;
 	/** Ends all of it, with the download. */
@@ -59,8 +61,8 @@ export class InOrder {
 	#slot: Slot | undefined;
 	/** From where on readers read. */
 	#readAt = 0;
-	/** Nothing more is to come. */
-	#isOver = false;
+	/** What is about to come, or coming. */
+	#range: Range | undefined;
 	/** In a row. */
 	#failures = 0;
 	readonly #priority = (): Priority => (this.#isAwaited ? 'reader' : 'ahead');
@@ -112,7 +114,8 @@ export class InOrder {
 	onAwaited(range: Range): void {
 		const {allowance} = this.context;
 		if (range.end === Infinity) allowance.free();
-		else if (!this.#hasSeeks || this.#isNext(range)) allowance.readOn(range);
+		else if (!this.#canSeek || this.#isNext(range)) allowance.readOn(range);
+		if (this.#isLost(range)) this.#giveUp();
 	}
 
 	/** A place is fetched by itself. `isReadOn`: its reader reads in order from there. */
@@ -121,6 +124,13 @@ export class InOrder {
 		this.#readAt = range.start;
 		if (isReadOn) allowance.readOn(range);
 		if (!allowance.isFree) this.#giveUp();
+	}
+
+	/** Whether a range lies before what comes in order, and nothing else will bring it. */
+	#isLost({start, end}: Range): boolean {
+		if (this.context.seeks() === undefined || this.#canSeek || this.#transfer === undefined) return false;
+		const [gap] = this.context.there.missing(start, Math.min(end, this.#transfer.start));
+		return gap !== undefined;
 	}
 
 	#giveUp(): void {
@@ -133,6 +143,7 @@ export class InOrder {
 	async #bring(range: Range, first?: Incoming): Promise<void> {
 		const before = this.context.there.size;
 		try {
+			this.#range = range;
 			await this.#takeSlot();
 			this.#transfer = this.#begin(range);
 			this.#incoming = first ?? (await this.context.fetch(range, this.#leaving.signal));
@@ -140,10 +151,11 @@ export class InOrder {
 			this.#failures = 0;
 		} catch (error) {
 			this.#incoming?.discard();
+			this.#freeSlot();
 			if (this.context.there.size > before) this.#failures = 0;
 			await this.#judge(error);
 		} finally {
-			this.#transfer = this.#incoming = undefined;
+			this.#range = this.#transfer = this.#incoming = undefined;
 			this.#freeSlot();
 			this.context.onPause();
 		}
@@ -153,10 +165,9 @@ export class InOrder {
 	async #judge(error: unknown): Promise<void> {
 		this.context.signal.throwIfAborted();
 		if (this.#isLeft || this.#isGivenUp) return;
-		const meaning = this.context.onFailure(error);
-		this.#isOver ||= meaning === 'over';
-		if (meaning === 'over') return;
-		if (meaning === 'final' || ++this.#failures > MAX_FAILURES) throw error;
+		const isFinal = this.context.isFinal(error);
+		if (this.context.isOver()) return;
+		if (isFinal || ++this.#failures > MAX_FAILURES) throw error;
 		const delayMs = FIRST_PAUSE_MS * 2 ** (this.#failures - 1);
 		await sleep(delayMs, undefined, {signal: this.#leaving.signal}).catch(() => undefined);
 	}
@@ -166,10 +177,12 @@ export class InOrder {
 		const {there, lengthBytes = 0, allowance} = this.context;
 		const coming = new RangeSet([...there, ...(this.context.seeks()?.running ?? [])]);
 		const gaps = [...coming.missing(0, lengthBytes)];
-		const gap = gaps.find(({end}) => end > this.#readAt) ?? gaps[0];
-		if (gap === undefined || this.#isOver) return undefined;
-		const start = gap.end > this.#readAt ? Math.max(gap.start, this.#readAt) : gap.start;
-		const isAllowed = allowance.isFree || (!this.#hasSeeks && allowance.allows(start));
+		// Where nothing else brings what readers wait for, the order is that of the body.
+		const readAt = this.#canSeek ? this.#readAt : 0;
+		const gap = gaps.find(({end}) => end > readAt) ?? gaps[0];
+		if (gap === undefined || this.context.isOver()) return undefined;
+		const start = gap.end > readAt ? Math.max(gap.start, readAt) : gap.start;
+		const isAllowed = allowance.isFree || (!this.#canSeek && allowance.allows(start));
 		return isAllowed ? {start, end: gap.end} : undefined;
 	}
 
@@ -200,7 +213,7 @@ export class InOrder {
 		const isOver = () => this.#mayGoOn || this.#isGivenUp;
 		if (this.#isAllowed) return news.until(isOver, this.#leaving.signal);
 		this.#freeSlot();
-		const timer = this.#hasSeeks ? setTimeout(() => this.#giveUp(), HELD_MS) : undefined;
+		const timer = this.context.seeks()?.areProven === true ? setTimeout(() => this.#giveUp(), HELD_MS) : undefined;
 		await news.until(isOver, this.#leaving.signal).finally(() => clearTimeout(timer));
 		if (!this.#isGivenUp) await this.#takeSlot();
 	}
@@ -221,12 +234,13 @@ export class InOrder {
 
 	/** Whether what lacks of a range is about to come. */
 	#isNext({start, end}: Range): boolean {
-		if (this.#transfer === undefined) return false;
-		const [gap] = this.context.there.missing(start, Math.min(end, this.#transfer.end));
-		return gap !== undefined && isNear(gap.start, this.#transfer);
+		const coming = this.#transfer ?? soon(this.#range);
+		if (coming === undefined) return false;
+		const [gap] = this.context.there.missing(start, Math.min(end, coming.end));
+		return gap !== undefined && isNear(gap.start, coming);
 	}
 
-	get #hasSeeks(): boolean {
+	get #canSeek(): boolean {
 		return this.context.seeks()?.areUseful === true;
 	}
 
@@ -241,4 +255,8 @@ export class InOrder {
 	get #isGivenUp(): boolean {
 		return this.#incoming !== undefined && this.#incoming === this.#givenUp;
 	}
+}
+
+function soon(range: Range | undefined): Bringing | undefined {
+	return range && {written: range.start, position: range.start, end: range.end};
 }

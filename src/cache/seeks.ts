@@ -13,14 +13,16 @@ export interface SeeksContext {
 	readonly buffers: Buffers;
 	/** What brings the body in order, while it is at it. */
 	inOrder(): Bringing | undefined;
+	/** Parts are known to be had. */
+	readonly isProven: boolean;
 	/** What readers wait for, who came first at the front. */
 	awaited(): Iterable<Range>;
 	fetch(range: Range, signal: AbortSignal): Promise<Incoming>;
 	write(chunks: readonly Uint8Array[], position: number): Promise<void>;
-	/** A place is about to be fetched. `isReadOn`: its reader reads in order. */
+	/** A place is being fetched. `isReadOn`: its reader reads in order. */
 	onSeek(range: Range, isReadOn: boolean): void;
-	/** Tells whether the same may be tried again. */
-	onFailure(error: unknown): boolean;
+	/** Tells whether a failure may pass, so that the same may be tried again. */
+	mayPass(error: unknown): boolean;
 	/** One has ended: what is waited for may have to come in another way. */
 	onEnd(): void;
 	/** Ends all of them, with the download. */
@@ -29,8 +31,9 @@ export interface SeeksContext {
 
 /** Transfers at once. */
 const MAX_SEEKS = 4;
-/** That fail one after another. */
+/** That fail one after another without a byte in between. */
 const MAX_FAILURES = 5;
+const FIRST_PAUSE_MS = 250;
 
 /**
  * What readers wait for far from where a body is brought in order, fetched by
@@ -42,8 +45,12 @@ export class Seeks {
 	readonly #over = new AbortController();
 	readonly #signal: AbortSignal;
 	#failures = 0;
+	/** After a failure. */
+	#isPausing = false;
+	#isProven: boolean;
 
 	constructor(private readonly context: SeeksContext) {
+		this.#isProven = context.isProven;
 		this.#signal = AbortSignal.any([this.#over.signal, context.signal]);
 		// Each request listens while it lasts.
 		setMaxListeners(0, this.#signal);
@@ -59,6 +66,11 @@ export class Seeks {
 		return [...this.#running.keys()].some(one => one.position > one.start && this.#isAwaited(one));
 	}
 
+	/** Whether parts are known to be had: until then what comes in order is not to be ended for one. */
+	get areProven(): boolean {
+		return this.areUseful && this.#isProven;
+	}
+
 	/** Whether there is any use in asking for a part. */
 	get areUseful(): boolean {
 		return !this.#signal.aborted && this.#failures < MAX_FAILURES;
@@ -68,7 +80,7 @@ export class Seeks {
 	onAwaited(): void {
 		for (const wanted of this.context.awaited()) {
 			if (wanted.end === Infinity) continue;
-			while (this.areUseful && this.#running.size < MAX_SEEKS) {
+			while (this.#hasRoom(MAX_SEEKS)) {
 				const next = this.#plan.forWaiting(wanted, this.#situation);
 				if (next === undefined) break;
 				this.#seek(next, next.isReadOn);
@@ -78,7 +90,8 @@ export class Seeks {
 
 	/** A reader reads what is there. */
 	onRead(range: Range): void {
-		if (!this.areUseful || this.#running.size >= MAX_SEEKS) return;
+		// One place is left to who waits.
+		if (!this.#hasRoom(MAX_SEEKS - 1)) return;
 		const next = this.#plan.forReading(range, this.#situation);
 		if (next !== undefined) this.#seek(next, true);
 	}
@@ -94,6 +107,10 @@ export class Seeks {
 		await Promise.all(this.#running.values());
 	}
 
+	#hasRoom(max: number): boolean {
+		return this.areUseful && !this.#isPausing && this.#running.size < max;
+	}
+
 	get #situation() {
 		const {lengthBytes, there} = this.context;
 		const inOrder = this.context.inOrder();
@@ -107,23 +124,38 @@ export class Seeks {
 
 	#seek(range: Range, isReadOn: boolean): void {
 		const transfer = this.#transfer(range);
-		this.#running.set(transfer, this.#bring(transfer));
-		this.context.onSeek(range, isReadOn);
+		this.#running.set(transfer, this.#bring(transfer, isReadOn));
 	}
 
 	/** Never fails: what it does not bring comes in order. */
-	async #bring(transfer: Transfer): Promise<void> {
+	async #bring(transfer: Transfer, isReadOn: boolean): Promise<void> {
 		try {
-			await transfer.run(await this.context.fetch(transfer, this.#signal), this.#signal);
-			if (this.areUseful) this.#failures = 0;
+			const incoming = await this.context.fetch(transfer, this.#signal);
+			this.#isProven = true;
+			this.context.onSeek(transfer, isReadOn);
+			await transfer.run(incoming, this.#signal);
+			this.#failures = 0;
 		} catch (error) {
 			if (this.#signal.aborted) return;
-			if (this.context.onFailure(error)) this.#failures++;
+			if (transfer.written > transfer.start) this.#failures = 0;
+			if (this.context.mayPass(error)) this.#pause();
 			else this.giveUp();
 		} finally {
 			this.#running.delete(transfer);
 			this.context.onEnd();
 		}
+	}
+
+	#pause(): void {
+		this.#failures++;
+		this.#isPausing = true;
+		setTimeout(
+			() => {
+				this.#isPausing = false;
+				this.context.onEnd();
+			},
+			FIRST_PAUSE_MS * 2 ** (this.#failures - 1),
+		).unref();
 	}
 
 	#transfer({start, end}: Range): Transfer {

@@ -89,9 +89,9 @@ export class UrlCache {
 		for (;;) {
 			const stored = await this.openStored(key);
 			if (stored !== undefined) return stored;
-			const leaving = this.#fills.get(key);
-			if (leaving?.isLeaving === true) {
-				await abortable(leaving.finished, signal).catch(() => signal?.throwIfAborted());
+			const ending = this.#fills.get(key);
+			if (ending?.isEnding === true) {
+				await abortable(ending.finished, signal).catch(() => signal?.throwIfAborted());
 				continue;
 			}
 

@@ -126,18 +126,27 @@ export class Draft {
 	onWanted: (range: Range) => void = () => undefined;
 
 	/**
-	 * From now on other processes can hear what is there, and of what it is a part,
-	 * and say what they wait for.
+	 * From now on other processes can hear what is there, and of what it is a part.
 	 *
-	 * @throws the system's error.
+	 * @throws the system's error; nobody can be told then.
 	 */
 	beginTelling(facts: PartialFacts): void {
 		this.#log ??= RangeLog.create(this.path, {inode: this.file.statsNow().ino, facts});
+	}
+
+	/** From now on other processes can say what they wait for. */
+	beginListening(): void {
 		try {
 			this.#wanted ??= new WantedLog(this.path, range => this.onWanted(range));
 		} catch {
-			// Who follows waits until what it waits for has come.
+			// What a full disk has no room for: who follows gets what comes for others.
 		}
+	}
+
+	/** Who follows is to look for another way. */
+	endListening(): void {
+		this.#wanted?.remove();
+		this.#wanted = undefined;
 	}
 
 	/** Whether somebody reads it in another process. */
@@ -230,9 +239,9 @@ export class Draft {
 
 	#end(state: 'settled' | 'kept' | 'discarded'): void {
 		this.#state = state;
-		this.#wanted?.remove();
+		this.endListening();
 		this.#log?.remove();
-		this.#wanted = this.#log = undefined;
+		this.#log = undefined;
 		this.#share.end();
 	}
 

@@ -74,10 +74,14 @@ export class RangeLog {
 		this.#isClosed = true;
 	}
 
-	/** Who has it open reads on. */
+	/** Who has it open reads on. What cannot be removed now is left to the sweep. */
 	remove(): void {
 		this.close();
-		rmSync(this.file, {force: true});
+		try {
+			rmSync(this.file, {force: true});
+		} catch {
+			// The sweep of the next start has it.
+		}
 	}
 
 	#write(more: Buffer): void {

@@ -80,16 +80,11 @@ export class Share {
 		this.#grantedBytes += more;
 	}
 
-	/** Takes as much as is wanted, or what is needed. Returns how much it is. */
+	/** Takes as much as is wanted where that is free, else what is needed: for what may never come nothing leaves. Returns how much it is. */
 	async #take(neededBytes: number, wantedBytes: number): Promise<number> {
-		try {
-			await this.budget.take(wantedBytes);
-			return wantedBytes;
-		} catch (error) {
-			if (neededBytes === wantedBytes) throw error;
-			await this.budget.take(neededBytes);
-			return neededBytes;
-		}
+		if (this.budget.takeFree(wantedBytes)) return wantedBytes;
+		await this.budget.take(neededBytes);
+		return neededBytes;
 	}
 
 	/** Runs `write` of so many bytes. @throws CacheError `too-large`, `no-space` for what the disk does not take. */

@@ -148,6 +148,11 @@ export class WantedLogWriter {
 		this.#tell(() => futimesSync(this.fd, now, now));
 	}
 
+	/** Whether somebody still listens. */
+	get isHeard(): boolean {
+		return !this.#isClosed && fstatSync(this.fd).nlink > 0;
+	}
+
 	/** Does nothing the second time: by then the descriptor may be another file's. */
 	close(): void {
 		if (!this.#isClosed) closeSync(this.fd);

@@ -50,6 +50,7 @@ async function announce(t: ExecutionContext, catalogue: Catalogue, draft: Draft)
 	t.teardown(() => draft.discard());
 	const heard: Range[] = [];
 	draft.onWanted = range => heard.push(range);
+	draft.beginListening();
 	draft.beginTelling(factsOf('https://a.example/a', 12 * MIB));
 	const announcement = {partial: path.basename(draft.path), sizeBytes: 12 * MIB, modifiedAtMs: 0, filename: 'a.txt'};
 	await catalogue.tell([KEY], JSON.stringify(announcement));

@@ -1,6 +1,4 @@
 /** Fills, puts, evictions and closes of one URL, in the orders that could hurt. */
-import {readdirSync} from 'node:fs';
-import path from 'node:path';
 import {setImmediate} from 'node:timers/promises';
 import test from 'ava';
 import {CacheError} from '../../../src/base/errors.js';
@@ -107,7 +105,7 @@ test('an eviction of a download that nobody reads ends it', async t => {
 	const opening = cache.open(A, leaving.signal);
 	const body = await source.body();
 	body.begin(10);
-	await until('the download has begun', () => readdirSync(path.join(directory, '.larder/downloads')).length > 0);
+	await until('the download has begun', () => cache.downloads()[0]?.state === 'downloading');
 	leaving.abort(new CacheError('aborted', 'the reader left'));
 	await failsWith(t, 'aborted', opening);
 	t.false(body.signal.aborted);

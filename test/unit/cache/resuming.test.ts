@@ -75,7 +75,12 @@ test('what nobody reads any more is not fetched on, and the next reader goes on 
 	const second = await cache.open(url);
 	t.true(await isWhollyRight(second));
 	second.close();
-	t.deepEqual(starts(origin), [undefined, bytes]);
+	const [first, resumed, ...later] = starts(origin);
+	t.deepEqual([first, resumed], [undefined, bytes]);
+	t.deepEqual(
+		later,
+		[...new Set(later)].sort((a = 0, b = 0) => a - b),
+	);
 	t.is(origin.requests[1]?.headers['if-range'], '"one"');
 	await until('it is stored', () => entryFiles(directory).length === 2, 20_000);
 	t.deepEqual(kept(directory), []);
@@ -145,7 +150,8 @@ test('what is left of a body stays while its origin does not answer', async t =>
 	const version = await cache.open(url);
 	t.true(await isWhollyRight(version));
 	version.close();
-	t.is(starts(origin).at(-1), bytes);
+	t.true(starts(origin).includes(bytes));
+	t.is(starts(origin).filter(start => start === undefined).length, 1);
 });
 
 test('removing a URL removes what was left of it', async t => {

@@ -266,8 +266,8 @@ test('who follows a draft is heard and counted until it is discarded, and leaves
 	draft.onWanted = range => wanted.push(range);
 	t.false(draft.isFollowed);
 	t.is(WantedLogWriter.open(draft.path), undefined);
-	draft.beginTelling(factsOf('https://a.example/a', 10));
-	draft.beginTelling(factsOf('https://a.example/a', 10));
+	draft.beginListening();
+	draft.beginListening();
 	t.false(draft.isFollowed);
 	const follower = WantedLogWriter.open(draft.path);
 	t.teardown(() => follower?.close());
@@ -283,7 +283,7 @@ test('a draft of which nobody can be told is written all the same', async t => {
 	const {layout, budget} = setUp(t, MIB);
 	const draft = await Draft.create(layout, KEY, budget);
 	mkdirSync(`${draft.path}.wanted`);
-	draft.beginTelling(factsOf('https://a.example/a', 10));
+	draft.beginListening();
 	draft.tell({start: 0, end: 1});
 	t.false(draft.isFollowed);
 	await draft.discard();

@@ -107,7 +107,7 @@ test('a draft of which nothing was told is not kept, nor one that is no draft an
 	t.false(await untold.keep());
 	untold.beginTelling(factsOf(A, 1));
 	t.false(await untold.keep());
-	t.is(leftovers(directory).length, 3);
+	t.is(leftovers(directory).length, 2);
 	(await store.commit(untold, {url: A, mimetype: 'a/b', filename: 'a'})).close();
 	t.false(await untold.keep());
 	const discarded = await begin(store, B, LENGTH, RANGES);
