@@ -1,6 +1,5 @@
 import {setMaxListeners} from 'node:events';
-import {Condition} from '../base/condition.js';
-import {asError, CacheError, hasCode, messageOf} from '../base/errors.js';
+import {asError, CacheError, messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import type {Range} from '../base/range-set.js';
 import {redact} from '../base/redact.js';
@@ -11,39 +10,21 @@ import {seal} from '../store/fill-owners.js';
 import type {Description, Store} from '../store/store.js';
 import {Allowance} from './allowance.js';
 import {begin, isOfAnother, type Begun} from './beginning.js';
-import type {Bandwidth} from './bandwidth.js';
 import type {Body} from './body.js';
-import type {Buffers} from './buffers.js';
 import {convert} from './conversion.js';
 import type {FillMode} from './fill-mode.js';
-import {ForeignWants} from './foreign-wants.js';
 import {Head} from './head.js';
-import {InOrder, type InOrderContext} from './in-order.js';
 import {Intake} from './intake.js';
-import {ReadThrough} from './read-through.js';
-import {Seeks} from './seeks.js';
-import {hostOf, type Slot, type Slots} from './slots.js';
-import {
-	answered,
-	RangesUnsupportedError,
-	VersionChangedError,
-	type RangeBody,
-	type RangeOptions,
-	type Source,
-} from './source.js';
-import type {Incoming} from './transfer.js';
-import type {WindowMemory} from './window-memory.js';
+import type {ReadThrough} from './read-through.js';
+import type {Slot} from './slots.js';
+import type {Source} from './source.js';
+import {Transfers, type TransferLimits} from './transfers.js';
 
-export interface DownloadContext {
+export interface DownloadContext extends TransferLimits {
 	readonly store: Store;
 	readonly source: Source;
 	readonly transforms: readonly Transform[];
 	readonly fillMode: FillMode;
-	readonly slots: Slots;
-	readonly bandwidth: Bandwidth;
-	readonly buffers: Buffers;
-	/** For what the disk cannot keep. */
-	readonly windows: WindowMemory;
 	readonly log: Log;
 	/** When it was asked for, epoch milliseconds. */
 	readonly nowMs: number;
@@ -92,21 +73,14 @@ const LITTLE_BYTES = 16 * 1024 * 1024;
  */
 export class Download {
 	#head = new Head();
-	/** Who waits for something to change here. */
-	readonly #news = new Condition();
 	readonly #abort = new AbortController();
-	/** What readers in other processes wait for. */
-	readonly #wanted = new ForeignWants();
 	/** What is known of the body, from the first answer or from an earlier download. */
 	#body: Body | undefined;
 	#intake: Intake | undefined;
 	/** What a transform has made of it. */
 	#converted: Draft | undefined;
 	#allowance: Allowance;
-	#inOrder: InOrder | undefined;
-	/** Undefined where no part can be had by itself. */
-	#seeks: Seeks | undefined;
-	#through: ReadThrough | undefined;
+	#transfers: Transfers | undefined;
 	#transform: Transform | undefined;
 	#hasBegun = false;
 	#isConverting = false;
@@ -155,7 +129,7 @@ export class Download {
 
 	/** Bytes that came from the source. */
 	get downloadedBytes(): number {
-		return (this.#intake?.receivedBytes ?? 0) + (this.#through?.receivedBytes ?? 0);
+		return (this.#intake?.receivedBytes ?? 0) + (this.readThrough?.receivedBytes ?? 0);
 	}
 
 	/**
@@ -173,29 +147,30 @@ export class Download {
 		if (signal.aborted) abort();
 		try {
 			const outcome = await this.#bring(slot);
-			await this.#seeks?.end();
+			await this.#transfers?.end();
 			if (outcome === 'whole') return await this.#finish();
 			await this.#leaveBehind();
 			return 'left';
 		} catch (error) {
 			this.#abort.abort(error);
-			await this.#seeks?.end();
+			await this.#transfers?.end();
 			await this.#leaveBehind(error);
-			this.#through?.close(asError(error));
+			this.#transfers?.close(asError(error));
 			throw error;
 		} finally {
-			this.#through?.close(new CacheError('aborted', `the download of ${redact(this.url)} has ended`));
+			this.#transfers?.close(new CacheError('aborted', `the download of ${redact(this.url)} has ended`));
 			signal.removeEventListener('abort', abort);
 		}
 	}
 
 	/** Nobody reads it: nothing more is fetched, unless all or little is left to be. Tells which. */
 	suspend(): boolean {
-		if (this.#through !== undefined) this.#allowance.stop();
+		const isPast = this.readThrough !== undefined;
+		if (isPast) this.#allowance.stop();
 		else if (this.#isToEnd) this.#allowance.free();
-		this.#isSuspended = this.#through !== undefined || (!this.#isToEnd && this.#allowance.suspend());
+		this.#isSuspended = isPast || (!this.#isToEnd && this.#allowance.suspend());
 		if (this.#isSuspended) this.#intake?.draft.giveBackAhead();
-		this.#news.notify();
+		this.#transfers?.onAllowance();
 		return this.#isSuspended;
 	}
 
@@ -203,30 +178,27 @@ export class Download {
 	resume(): void {
 		this.#isSuspended = false;
 		this.#allowance.resume();
-		this.#news.notify();
+		this.#transfers?.onAllowance();
 	}
 
 	/** Ends it, and leaves what has come to others. */
 	leave(): void {
-		this.#inOrder?.leave();
+		this.#transfers?.leave();
 	}
 
 	/** Readers have begun to wait for something. */
 	onAwaited(): void {
-		for (const range of this.#awaited()) this.#inOrder?.onAwaited(range);
-		this.#seeks?.onAwaited();
-		this.#news.notify();
+		this.#transfers?.onAwaited();
 	}
 
-	/** A reader reads what is there. What has no parts cannot wait for who reads on: its connection would be closed. */
+	/** A reader reads what is there. */
 	onRead(range: Range): void {
-		if (this.#body?.version === undefined) this.#allowance.readOn(range);
-		this.#seeks?.onRead(range);
+		this.#transfers?.onRead(range);
 	}
 
 	/** Where the disk takes no more: what is not there is read by this. */
 	get readThrough(): ReadThrough | undefined {
-		return this.#through;
+		return this.#transfers?.readThrough;
 	}
 
 	/** Removes what was neither committed nor left to others. */
@@ -242,27 +214,32 @@ export class Download {
 			...{allowance: this.#allowance, signal: this.#abort.signal},
 			onUseless: reason => this.#log('what was left of a download is of no use any more', reason),
 		});
-		this.#take(begun);
+		const intake = this.#take(begun);
 		if (first === undefined) return 'whole';
-		this.#inOrder = new InOrder(this.#inOrderContext(), slot);
+		this.#transfers = new Transfers(this.#transfersContext(begun.body, intake), slot);
 		if (this.#head.isEnough) {
 			this.#announce();
-			await this.#received.tell();
+			await intake.tell();
 		}
 
-		return this.#inOrder.run(first);
+		return this.#transfers.run(first);
 	}
 
 	/** @throws CacheError `too-large` for what cannot be kept, where it cannot be read past the disk either. */
-	#take({body, draft, kept, head}: Omit<Begun, 'first'>): void {
+	#take({body, draft, kept, head}: Omit<Begun, 'first'>): Intake {
 		this.#body = body;
 		this.#head = head;
-		this.#intake = new Intake(draft, kept, async range => {
+		const intake = new Intake(draft, kept, async range => {
 			await this.listener.onArrived(draft, range).catch((error: unknown) => this.#end(error));
 		});
-		const {lengthBytes, version} = body;
+		this.#intake = intake;
+		const {lengthBytes} = body;
 		if (lengthBytes === undefined || lengthBytes < MIN_SEEKABLE_BYTES) this.#allowance.free();
-		if (lengthBytes === undefined) return;
+		if (lengthBytes !== undefined) this.#expect(lengthBytes, body, draft);
+		return intake;
+	}
+
+	#expect(lengthBytes: number, {version}: Body, draft: Draft): void {
 		try {
 			draft.expect(lengthBytes);
 		} catch (error) {
@@ -285,73 +262,23 @@ export class Download {
 		throw error;
 	}
 
-	#inOrderContext(): InOrderContext {
-		const {bandwidth, buffers} = this.context;
+	#transfersContext(body: Body, intake: Intake) {
+		const {source, slots, bandwidth, buffers, windows} = this.context;
 		return {
-			...{lengthBytes: this.#body?.lengthBytes, there: this.#received.there, allowance: this.#allowance},
-			...{bandwidth, buffers, news: this.#news, signal: this.#abort.signal},
-			seeks: () => this.#seeks,
-			awaited: () => this.#awaited(),
-			takeSlot: (priority, signal) => this.context.slots.take(hostOf(this.url), priority, signal),
-			fetch: (range, signal) => this.#fetchRest(range, signal),
-			onChunk: chunk => this.#onChunk(chunk),
-			write: (chunks, position) => this.#write(chunks, position),
-			isFinal: error => !this.#mayPass(error),
-			isOver: () => this.#through !== undefined,
-			onPause: () => this.onAwaited(),
+			...{url: this.url, source, slots, bandwidth, buffers, windows},
+			...{body, intake, allowance: this.#allowance, abort: this.#abort},
+			awaited: () => this.listener.awaited(),
+			onChunk: (chunk: Uint8Array) => this.#onChunk(chunk),
+			hasBegun: () => this.#hasBegun,
+			canReadPast: () => this.#canReadPast(),
+			onOverflow: (reason: CacheError) => this.#onOverflow(reason),
+			log: (message: string, error: unknown) => void this.#log(message, error),
 		};
-	}
-
-	#beginSeeks(lengthBytes: number): Seeks {
-		const {bandwidth, buffers} = this.context;
-		return new Seeks({
-			...{lengthBytes, there: this.#received.there, bandwidth, buffers, signal: this.#abort.signal},
-			inOrder: () => this.#inOrder?.bringing,
-			awaited: () => this.#awaited(),
-			isProven: this.#body?.hasParts === true,
-			fetch: (range, signal) => this.#fetchRange(range, {signal, maxSkipBytes: 0}),
-			write: (chunks, position) => this.#write(chunks, position),
-			onSeek: (range, isReadOn) => this.#inOrder?.onSeek(range, isReadOn),
-			mayPass: error => this.#mayPass(error),
-			onEnd: () => this.onAwaited(),
-		});
-	}
-
-	/** What readers wait for, here and elsewhere. */
-	*#awaited(): Generator<Range> {
-		yield* this.listener.awaited();
-		if (this.#intake === undefined) return;
-		for (const range of this.#wanted.missing(this.#intake.there)) {
-			const isAll = range.end - range.start === this.#body?.lengthBytes;
-			yield isAll ? {start: 0, end: Infinity} : range;
-		}
 	}
 
 	get #received(): Intake {
 		if (this.#intake === undefined) throw new TypeError('nothing comes before the first answer');
 		return this.#intake;
-	}
-
-	async #write(chunks: readonly Uint8Array[], position: number): Promise<void> {
-		await this.#received.write(chunks, position);
-		this.#news.notify();
-	}
-
-	/** Rather all of it again than nothing, where the source has no parts. */
-	async #fetchRest(range: Range, signal: AbortSignal): Promise<Incoming> {
-		const body = await this.#fetchRange(range, {signal, maxSkipBytes: Infinity});
-		if (!body.acceptsRanges) this.#seeks?.giveUp();
-		return body;
-	}
-
-	#fetchRange({start, end}: Range, options: RangeOptions): Promise<RangeBody> {
-		const {source} = this.context;
-		const version = this.#body?.version;
-		if (source.fetchRange === undefined || version === undefined) {
-			throw new CacheError('origin-failed', `${redact(this.url)} ended before it was whole`);
-		}
-
-		return answered(source.fetchRange(this.url, {start, end}, version, options), options.signal);
 	}
 
 	#onChunk(chunk: Uint8Array): void {
@@ -389,7 +316,7 @@ export class Download {
 		if (facts === undefined) return;
 		try {
 			draft.beginTelling(facts);
-			this.#seeks = this.#beginSeeks(facts.lengthBytes);
+			this.#transfers?.beginSeeks();
 		} catch (error) {
 			// Who follows takes what is not told of for one that comes in order.
 			this.#log('a download comes in order alone', error);
@@ -398,37 +325,20 @@ export class Download {
 
 	/** Who reads it in another process counts as a reader. */
 	#onWanted(range: Range): void {
-		this.#wanted.add(range);
 		if (this.#isSuspended) this.resume();
-		this.onAwaited();
+		this.#transfers?.onWanted(range);
 	}
 
-	/** Whether what has failed may be tried again. What the disk does not take is read past it from then on. */
-	#mayPass(error: unknown): boolean {
-		if (error instanceof VersionChangedError) this.#abort.abort(error);
-		if (this.#overflow(error)) return false;
-		this.#log('a transfer has broken off', error);
-		return this.#body?.version !== undefined && this.#hasBegun && isTransient(error);
-	}
-
-	/** Whether a failure means that the disk takes no more, and readers are served past it from now on. */
-	#overflow(error: unknown): boolean {
-		const version = this.#body?.version;
-		if (version === undefined || !(hasCode(error, 'no-space') || hasCode(error, 'too-large'))) return false;
+	/** What is to be transformed has to be on the disk. */
+	#canReadPast(): boolean {
 		this.#announce();
-		if (this.#transform !== undefined) return false;
-		this.#through ??= new ReadThrough({
-			lengthBytes: version.lengthBytes,
-			fetch: (range, signal) => this.#fetchRange(range, {signal, maxSkipBytes: 0}),
-			onChunk: ({byteLength}) => this.context.bandwidth.take(byteLength, 'reader', this.#abort.signal),
-			memory: this.context.windows,
-		});
+		return this.#transform === undefined;
+	}
+
+	#onOverflow(reason: CacheError): void {
 		// Who follows is not to wait for what is not kept.
-		this.#intake?.draft.endListening();
-		this.#log('the disk takes no more of it', error);
-		this.listener.onOverflow(error as CacheError);
-		this.#news.notify();
-		return true;
+		this.#received.draft.endListening();
+		this.listener.onOverflow(reason);
 	}
 
 	/** What to store. */
@@ -471,10 +381,4 @@ export class Download {
 		this.context.log.debug(message, {url: redact(this.url), atBytes: this.arrivedBytes, reason: messageOf(error)});
 		return false;
 	}
-}
-
-/** A failure after which the same may be asked for again. */
-function isTransient(error: unknown): boolean {
-	if (error instanceof RangesUnsupportedError || error instanceof VersionChangedError) return false;
-	return (['origin-failed', 'origin-timeout', 'origin-unreachable'] as const).some(code => hasCode(error, code));
 }
