@@ -120,6 +120,7 @@ test('what is left when the cache is closed is gone on with by the next, with no
 	const again = await next.open(url);
 	t.true(await isWhollyRight(again));
 	again.close();
+	await until('it is counted', () => next.stats().downloads === 1);
 	t.is(next.stats().downloaded_bytes, SIZE - bytes);
 	t.deepEqual(
 		starts(origin).filter(start => start === undefined),
