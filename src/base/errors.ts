@@ -32,7 +32,7 @@ export const ERROR_CODES = [
 	'origin-unreachable',
 	/** The drive is mounted read-only. */
 	'read-only',
-	/** Larger than the budget allows a single entry to be. */
+	/** Larger than the budget allows a single entry to be, or than policy allows one to be fetched. */
 	'too-large',
 	/** An operation that this file system does not have. */
 	'unsupported',

@@ -1,6 +1,7 @@
 import {LRUCache} from 'lru-cache';
 import {CacheError} from '../base/errors.js';
 import {SingleFlight} from '../base/single-flight.js';
+import {OversizedError} from '../http/oversized-error.js';
 import {sameFile, type Entry} from '../store/entry.js';
 import {keyOf, type Key} from '../store/key.js';
 import {downloaderSource, type Media, type Source} from './source.js';
@@ -163,5 +164,7 @@ function isSame(entry: Entry, other: Entry | undefined): boolean {
 }
 
 function isAboutStoring(error: unknown): boolean {
+	// Of this nothing is fetched, to be stored or not.
+	if (error instanceof OversizedError) return false;
 	return error instanceof CacheError && (error.code === 'too-large' || error.code === 'no-space');
 }

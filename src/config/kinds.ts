@@ -1,6 +1,7 @@
 /** How the value of a setting is written, in a flag, a variable or YAML alike, and what it becomes. */
 import path from 'node:path';
 import {z} from 'zod';
+import {parseHostPattern} from '../base/host-pattern.js';
 import {parseDuration, parseRate, parseSize} from '../base/units.js';
 
 /** Where a value was written: what its relative paths start from, and whose home `~` is. */
@@ -52,6 +53,21 @@ export const BOOLEAN: Kind<boolean> = {
 	expects: 'true or false',
 	argument: undefined,
 	schema: () => z.union([z.boolean(), z.stringbool()]),
+};
+
+/**
+ * Hosts as `parseHostPattern` takes them, each without the spaces around it: separated by commas, or a list
+ * in YAML; `none` is a list of none.
+ */
+export const HOSTS: Kind<readonly string[]> = {
+	expects: 'hosts separated by commas, such as example.org, *.example.org, 192.0.2.7 or 10.0.0.0/8, or none',
+	argument: 'hosts|none',
+	schema: () => {
+		const none = z.literal('none').transform((): string[] => []);
+		const list = z.string().transform(text => text.split(','));
+		const host = z.string().transform(attempt(text => parseHostPattern(text).text));
+		return z.union([none, list.pipe(z.array(host)), z.array(host)]);
+	},
 };
 
 /** One line that an HTTP header can carry. */

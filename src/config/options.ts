@@ -3,8 +3,23 @@
  * environment variable (`LARDER_MAX_SIZE`), the YAML key (`max-size`) and the
  * field of `Settings` (`maxSize`).
  */
+import {isDeepStrictEqual} from 'node:util';
 import {LOG_FORMATS, LOG_LEVELS} from '../base/log.js';
-import {AGE, BOOLEAN, choice, count, DURATION, HEADER, orNone, PATH, PROGRAM, RATE, SIZE, type Kind} from './kinds.js';
+import {
+	AGE,
+	BOOLEAN,
+	choice,
+	count,
+	DURATION,
+	HEADER,
+	HOSTS,
+	orNone,
+	PATH,
+	PROGRAM,
+	RATE,
+	SIZE,
+	type Kind,
+} from './kinds.js';
 import {xdgDirectory, type Surroundings} from './xdg.js';
 
 /** The policies by the names that the store has for them; this layer may not ask it. */
@@ -77,6 +92,20 @@ export const OPTIONS = {
 	'read-timeout': option({help: 'time for one read of a file', kind: DURATION, default: '60s', live: false}),
 	'retries': option({help: 'further attempts after a failed request', kind: count(0), default: '3', live: false}),
 	'max-redirects': option({help: 'redirects to follow for one URL', kind: count(0), default: '10', live: false}),
+	'networks': option({
+		help: 'networks that files may come from; public is the internet alone, auto is public with --allow-other, else all',
+		kind: choice(['auto', 'all', 'public']),
+		default: 'auto',
+		live: false,
+	}),
+	'allow-hosts': option({
+		help: 'hosts that files may come from, and no others; from any network',
+		kind: HOSTS,
+		default: 'none',
+		live: false,
+	}),
+	'deny-hosts': option({help: 'hosts that files may not come from', kind: HOSTS, default: 'none', live: false}),
+	'max-file-size': option({help: 'largest file to fetch', kind: orNone(SIZE), default: 'none', live: false}),
 	'max-downloads': option({help: 'downloads at the same time', kind: count(1), default: '16', live: false}),
 	'max-downloads-per-host': option({
 		help: 'downloads at the same time from one host',
@@ -144,7 +173,7 @@ export function defaultOf(name: OptionName, surroundings: Surroundings): string 
 
 /** The names of the settings that differ. */
 export function changedOptions(before: Settings, after: Settings): OptionName[] {
-	return OPTION_NAMES.filter(name => before[fieldOf(name)] !== after[fieldOf(name)]);
+	return OPTION_NAMES.filter(name => !isDeepStrictEqual(before[fieldOf(name)], after[fieldOf(name)]));
 }
 
 function option<T>(row: Option<T>): Option<T> {

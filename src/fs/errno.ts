@@ -15,7 +15,7 @@ const ERRNO = {
 	'not-permitted': errno.EPERM,
 	'not-stored': errno.ENOENT,
 	'origin-failed': errno.EIO,
-	'origin-refused': errno.EACCES, // 401, 403, 451
+	'origin-refused': errno.EACCES, // 401, 403, 451, or denied by policy
 	'origin-timeout': errno.ETIMEDOUT,
 	'origin-unreachable': errno.EHOSTUNREACH,
 	'read-only': errno.EROFS,

@@ -8,8 +8,8 @@ import {formatDuration} from '../base/units.js';
 export interface ConnectOptions {
 	/** From asking the resolver until TCP, and TLS where there is, are set up. */
 	readonly connectTimeoutMs: number;
-	/** Resolves host names in the place of the system. Not asked for a host that is an IP address. */
-	readonly lookup?: LookupFunction;
+	/** Resolves host names. Not asked for a host that is an IP address. */
+	readonly lookup: LookupFunction;
 }
 
 /** Bounds on each scheme, host and port. Further requests wait for a connection to be free. */
@@ -37,7 +37,7 @@ export class Agents {
 			maxSockets: MAX_SOCKETS,
 			maxFreeSockets: MAX_FREE_SOCKETS,
 			timeout: FREE_SOCKET_TIMEOUT_MS,
-			...(lookup && {lookup}),
+			lookup,
 		};
 		this.#plain = new PlainAgent(options);
 		this.#secure = new SecureAgent(options);

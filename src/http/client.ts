@@ -1,4 +1,5 @@
 /** GET over HTTP, with deadlines, retries, redirects, and a body, or a part of one, that is either whole or an error. */
+import {lookup as systemLookup} from 'node:dns';
 import {setMaxListeners} from 'node:events';
 import type {LookupFunction} from 'node:net';
 import fetch from 'node-fetch';
@@ -6,6 +7,8 @@ import type {Log} from '../base/log.js';
 import {redact} from '../base/redact.js';
 import {Agents} from './agent.js';
 import {Exchange} from './exchange.js';
+import {Guard, type GuardPolicy} from './guard.js';
+import {OversizedError} from './oversized-error.js';
 import {checkRange, formatRange, type ByteRange} from './range.js';
 import {RANGE_ANSWERS, toRangeBody, type RangeBody} from './range-response.js';
 import {firstHop, follow, type Hop} from './redirects.js';
@@ -42,6 +45,8 @@ export interface HttpOptions {
 	readonly userAgent: string;
 	/** Resolves host names in the place of the system. An error it passes that is a `CacheError` is thrown as it is. */
 	readonly lookup?: LookupFunction;
+	/** What may be asked for; what is left out as in `DEFAULT_GUARD`. */
+	readonly guard?: Partial<GuardPolicy>;
 }
 
 export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
@@ -60,16 +65,19 @@ export class HttpClient {
 	readonly #options: HttpOptions;
 	readonly #log: Log;
 	readonly #timing: Timing;
+	readonly #guard: Guard;
 	readonly #agents: Agents;
 	readonly #closing = new AbortController();
 
-	/** @throws RangeError for a timeout or a count that is none. */
+	/** @throws RangeError for a timeout, a count or a policy that is none. */
 	constructor(options: HttpOptions, log: Log, timing: Timing = SYSTEM_TIMING) {
 		checkOptions(options);
 		this.#options = options;
 		this.#log = log;
 		this.#timing = timing;
-		this.#agents = new Agents(options);
+		this.#guard = new Guard(options.guard);
+		const lookup = this.#guard.guarded(options.lookup ?? systemLookup);
+		this.#agents = new Agents({...options, lookup});
 		setMaxListeners(0, this.#closing.signal);
 	}
 
@@ -79,11 +87,14 @@ export class HttpClient {
 	 * an answer was returned from here.
 	 *
 	 * @throws CacheError `bad-name`, `not-found`, `origin-refused`,
-	 *   `origin-failed`, `origin-unreachable`, `origin-timeout`, `aborted`.
+	 *   `origin-failed`, `origin-unreachable`, `origin-timeout`, `aborted`;
+	 *   `too-large` for a body that the guard does not let pass.
 	 */
 	async get(url: string, {signal, headers = {}}: RequestOptions): Promise<HttpResponse> {
 		const {answer, url: from} = await this.#ask(url, headers, signal, WHOLE);
-		return answer.toResponse(url, from);
+		const response = answer.toResponse(url, from);
+		this.#checkSize(answer, response.lengthBytes);
+		return response;
 	}
 
 	/**
@@ -103,13 +114,23 @@ export class HttpClient {
 		const ifRange = ifRangeOf(version);
 		const asking = {...headers, range: formatRange(range), ...(ifRange !== undefined && {'if-range': ifRange})};
 		const {answer, url: from} = await this.#ask(url, asking, signal, RANGE_ANSWERS);
-		return toRangeBody(answer, {range, version, url: from, maxSkipBytes});
+		const body = toRangeBody(answer, {range, version, url: from, maxSkipBytes});
+		this.#checkSize(answer, body.lengthBytes ?? body.range.end);
+		return body;
 	}
 
 	/** Closes every connection; what was going on fails with `aborted`, and so does every later `get`. */
 	close(): void {
 		this.#closing.abort();
 		this.#agents.destroy();
+	}
+
+	/** Before any of it is read. Where the origin does not tell a length, reading notices. */
+	#checkSize(answer: Answer, lengthBytes = 0): void {
+		const {maxBytes} = this.#guard;
+		if (lengthBytes <= maxBytes) return;
+		answer.discard();
+		throw new OversizedError(answer.asked, `${lengthBytes} bytes`, maxBytes);
 	}
 
 	/** The first answer whose status is `accepted`, and where it came from. */
@@ -143,8 +164,10 @@ export class HttpClient {
 	}
 
 	async #send({url, headers}: Hop, signal: AbortSignal): Promise<Answer> {
+		this.#guard.checkUrl(url);
 		const signals = [signal, this.#closing.signal];
-		const exchange = new Exchange({...this.#options, asked: redact(url.href), signals});
+		const {maxBytes} = this.#guard;
+		const exchange = new Exchange({...this.#options, asked: redact(url.href), maxBytes, signals});
 		try {
 			const {request, result} = this.#agents.observe(url, agent =>
 				fetch(url, {

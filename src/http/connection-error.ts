@@ -1,6 +1,7 @@
 /** What went wrong before an answer came. */
 import type {ClientRequest} from 'node:http';
 import {CacheError, messageOf, systemCode} from '../base/errors.js';
+import {Denial} from './guard.js';
 import {TransientError} from './retry.js';
 
 /** Worth another attempt. ENOTFOUND and certificate errors are not: the next answer will be the same. */
@@ -20,11 +21,12 @@ const TRANSIENT: ReadonlySet<string> = new Set([
  * @param asked - the URL, redacted.
  * @param cause - what the request or node-fetch failed with.
  * @returns a `CacheError`: `origin-timeout` for no connection in time,
- *   `origin-failed` for an answer that is no HTTP, else `origin-unreachable`;
- *   one that the resolver threw comes back as it is.
+ *   `origin-failed` for an answer that is no HTTP, `origin-refused` where no
+ *   address may be connected to, else `origin-unreachable`; one that the resolver threw comes back as it is.
  */
 export function connectionError(asked: string, cause: unknown, request: ClientRequest): CacheError {
 	if (cause instanceof CacheError) return cause;
+	if (cause instanceof Denial) return cause.toError(asked);
 	const code = systemCode(cause) ?? '';
 	const message = `${asked} could not be asked for: ${reasonOf(cause)}`;
 	// On a connection that was used before, the trouble may be left over: it was closed meanwhile, or the

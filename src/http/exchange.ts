@@ -4,12 +4,15 @@ import type {Readable} from 'node:stream';
 import {CacheError, systemCode} from '../base/errors.js';
 import {formatDuration} from '../base/units.js';
 import {connectionError} from './connection-error.js';
+import {OversizedError} from './oversized-error.js';
 
 export interface ExchangeOptions {
 	/** The URL, redacted. */
 	readonly asked: string;
 	readonly headersTimeoutMs: number;
 	readonly idleTimeoutMs: number;
+	/** More than this is not read of a body. */
+	readonly maxBytes: number;
 	/** Each of these ends the exchange with `aborted`. */
 	readonly signals: readonly AbortSignal[];
 }
@@ -97,11 +100,11 @@ export class Exchange {
 	 * brings more than was announced.
 	 *
 	 * @param lengthBytes - what `Content-Length` or `Content-Range` said.
-	 * @throws CacheError `origin-failed`, `origin-timeout`, `aborted`.
+	 * @throws CacheError `origin-failed`, `origin-timeout`, `aborted`, `too-large`.
 	 * @see RFC 9112 section 8 (incomplete messages)
 	 */
 	async *read(lengthBytes: number | undefined): AsyncGenerator<Uint8Array, void, undefined> {
-		const {asked, idleTimeoutMs} = this.#options;
+		const {asked, idleTimeoutMs, maxBytes} = this.#options;
 		const chunks = this.#startReading();
 		let received = 0;
 		let waiting = false;
@@ -119,6 +122,7 @@ export class Exchange {
 				if (done) break;
 				// Only where the framing does not know the length: a chunked part.
 				if (received + value.byteLength > (lengthBytes ?? Infinity)) throw this.#surplus(received, lengthBytes);
+				if (received + value.byteLength > maxBytes) throw new OversizedError(asked, 'more bytes than that', maxBytes);
 				received += value.byteLength;
 				yield value;
 			}

@@ -70,7 +70,11 @@ function nextHop(from: Hop, {status, location}: Redirectable): Hop {
 	const url = resolve(location, from.url);
 	if (!url) throw failed(from, 'redirected to something that is no URL');
 	if (!isHttp(url)) {
-		throw new CacheError('origin-refused', `${redact(from.url.href)} redirected to a ${url.protocol} URL`);
+		const rule = '(guard: http and https only)';
+		throw new CacheError(
+			'origin-refused',
+			`${redact(from.url.href)}: denied: it redirects to a ${url.protocol} URL ${rule}`,
+		);
 	}
 
 	return hopTo(url, url.origin === from.url.origin ? from.headers : withoutCredentials(from.headers));

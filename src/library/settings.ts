@@ -1,6 +1,7 @@
 import type {Log} from '../base/log.js';
 import {formatDuration, formatSize} from '../base/units.js';
 import type {OptionName, Settings} from '../config/options.js';
+import type {GuardPolicy} from '../http/guard.js';
 import {openCache, type Limits, type UrlCache} from './open.js';
 
 /** The settings that are limits of the directory. */
@@ -31,6 +32,12 @@ export function describeLimits({maxBytes, maxEntries, maxAgeMs, minFreeBytes, po
 	};
 }
 
+/** A drive that others may use is no way for them into the networks of its owner. */
+function guardOf({networks, allowOther, allowHosts, denyHosts, maxFileSize: maxBytes}: Settings): GuardPolicy {
+	const automatic = allowOther ? 'public' : 'all';
+	return {networks: networks === 'auto' ? automatic : networks, allowHosts, denyHosts, maxBytes};
+}
+
 /**
  * A cache as the settings of the program describe it.
  *
@@ -56,6 +63,7 @@ export function openCacheWith(
 			maxRedirects: settings.maxRedirects,
 			retries: settings.retries,
 			userAgent: settings.userAgent,
+			guard: guardOf(settings),
 		},
 		...context,
 	});

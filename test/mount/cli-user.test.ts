@@ -86,7 +86,7 @@ asUser(`what an ordinary user may not mount is refused with one line and exit 1$
 asAnother(`another user does not see the drive, and does with --allow-other${becauseRoot}`, async t => {
 	const origin = await startOrigin(t);
 	const url = origin.serve('/x', {body: 'x'});
-	for (const flags of [[], ['--allow-other']]) {
+	for (const flags of [[], ['--allow-other', '--networks', 'all']]) {
 		const directory = path.join(await workDirectory(t), 'mnt');
 		await mkdir(directory);
 		const mount = await Mount.start(t, {directory, flags});

@@ -88,7 +88,7 @@ test('a name of 1,023 bytes is listed; a URL whose name is longer is found by it
 
 test('a drive for other users too does not list URLs with a query', async t => {
 	const directory = await workDirectory(t);
-	const {mount, origin} = await startDrive(t, {flags: ['--allow-other'], directory});
+	const {mount, origin} = await startDrive(t, {flags: ['--allow-other', '--networks', 'all'], directory});
 	origin.serve('/x', {body: 'x'});
 	const [plain, query] = [origin.url('/x'), origin.url('/x?token=1')];
 	t.is((await run('cat', [mount.path(plain)], {uid: 65_534})).stdout, 'x');

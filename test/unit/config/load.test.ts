@@ -51,6 +51,10 @@ test('without anything said, every setting has its default', t => {
 		readTimeout: 60_000,
 		retries: 3,
 		maxRedirects: 10,
+		networks: 'auto',
+		allowHosts: [],
+		denyHosts: [],
+		maxFileSize: Infinity,
 		maxDownloads: 16,
 		maxDownloadsPerHost: 8,
 		bwlimit: Infinity,
@@ -234,6 +238,30 @@ test('downloads from one host are a whole number, and at least 1', t => {
 test('what a part of a file fetches is one of three words', t => {
 	for (const name of FILL_NAMES) t.is(load(t, {flags: {fill: name}}).settings.fill, name);
 	t.is(complaint(t, {yaml: 'fill: all'}), 'larder.yaml: fill is "all"; expected one of auto, ranges, whole');
+});
+
+test('hosts are separated by commas, or a list in YAML, and none is a list of none', t => {
+	const hosts = ['example.org', '*.example.org', '10.0.0.0/8', '2001:db8::7'];
+	t.deepEqual(
+		load(t, {flags: {denyHosts: ' Example.org, *.example.org,10.0.0.0/8,2001:db8::7'}}).settings.denyHosts,
+		hosts,
+	);
+	t.deepEqual(load(t, {yaml: `allow-hosts: [${hosts.map(host => `"${host}"`).join()}]`}).settings.allowHosts, hosts);
+	t.deepEqual(load(t, {yaml: 'allow-hosts: example.org'}).settings.allowHosts, ['example.org']);
+	for (const yaml of ['allow-hosts: none', 'allow-hosts: []']) t.deepEqual(load(t, {yaml}).settings.allowHosts, []);
+	t.deepEqual(load(t, {yaml: 'deny-hosts: [a.test]', flags: {denyHosts: 'none'}}).settings.denyHosts, []);
+});
+
+test('what is no host, no network and no size of a file is a wrong value', t => {
+	const expected =
+		'expected hosts separated by commas, such as example.org, *.example.org, 192.0.2.7 or 10.0.0.0/8, or none';
+	for (const wrong of ['', 'a.test,', 'http://a.test/', 'a.test:80', '10.0.0.0/40', '*', 'a.test,none']) {
+		t.is(complaint(t, {flags: {denyHosts: wrong}}), `--deny-hosts is "${wrong}"; ${expected}`);
+	}
+
+	t.is(complaint(t, {yaml: 'allow-hosts: [a.test, 7]'}), `larder.yaml: allow-hosts is ["a.test",7]; ${expected}`);
+	t.is(complaint(t, {flags: {networks: 'private'}}), '--networks is "private"; expected one of auto, all, public');
+	t.regex(complaint(t, {flags: {maxFileSize: 'big'}}), /^--max-file-size is "big"; expected a size/);
 });
 
 test('a header that would break every request is a wrong value', t => {

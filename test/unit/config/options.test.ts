@@ -59,4 +59,6 @@ test('the settings that differ are named', t => {
 	t.deepEqual(changedOptions(settings, {...settings, maxSize: 1, cacheDir: '/x'}), ['cache-dir', 'max-size']);
 	t.deepEqual(changedOptions(settings, {...settings}), []);
 	t.deepEqual(changedOptions(settings, {...settings, maxEntries: Infinity}), []);
+	t.deepEqual(changedOptions(settings, {...settings, denyHosts: []}), []);
+	t.deepEqual(changedOptions(settings, {...settings, denyHosts: ['a.test']}), ['deny-hosts']);
 });

@@ -47,7 +47,8 @@ test('a redirect away from http and https is refused', withClient, async (t, {or
 	for (const location of ['file:///etc/passwd', 'ftp://127.0.0.1/x', 'data:text/plain,x', 'javascript:1']) {
 		const url = origin.serve('/x', {redirect: location});
 		const message = await failsWith(t, 'origin-refused', client.get(url, {signal: NEVER}));
-		t.is(message, `${url} redirected to a ${new URL(location).protocol} URL`);
+		const {protocol} = new URL(location);
+		t.is(message, `${url}: denied: it redirects to a ${protocol} URL (guard: http and https only)`);
 	}
 
 	t.is(origin.requests.length, 4);
