@@ -8,6 +8,7 @@ import type {Buffers} from './buffers.js';
 import {isNear, type Bringing} from './seek-plan.js';
 import type {Seeks} from './seeks.js';
 import type {Slot} from './slots.js';
+import {CircuitOpenError} from './source.js';
 import {stopAfter, Transfer, type Incoming} from './transfer.js';
 import type {Priority, PriorityNow} from './waiting-line.js';
 
@@ -43,6 +44,8 @@ export interface InOrderContext {
 /** Connections that break one after another without a byte in between. */
 const MAX_FAILURES = 5;
 const FIRST_PAUSE_MS = 250;
+/** A host that is not asked for a while is waited for, so that an origin may be started anew; its readers wait too. */
+const LONGEST_WAIT_MS = 10_000;
 /** A connection that is not read from any more still fills the buffers on its way, with megabytes that nobody has asked for. */
 const HELD_MS = 50;
 
@@ -168,7 +171,8 @@ export class InOrder {
 		const isFinal = this.context.isFinal(error);
 		if (this.context.isOver()) return;
 		if (isFinal || ++this.#failures > MAX_FAILURES) throw error;
-		const delayMs = FIRST_PAUSE_MS * 2 ** (this.#failures - 1);
+		const notAskedForMs = error instanceof CircuitOpenError ? error.notAskedForMs : 0;
+		const delayMs = Math.max(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), Math.min(notAskedForMs, LONGEST_WAIT_MS));
 		await sleep(delayMs, undefined, {signal: this.#leaving.signal}).catch(() => undefined);
 	}
 

@@ -4,6 +4,7 @@ import type {RangeBody} from '../http/range-response.js';
 import type {BodyVersion} from '../http/validators.js';
 
 export type {ByteRange} from '../http/range.js';
+export {CircuitOpenError} from '../http/circuit-breaker.js';
 export {RangesUnsupportedError, VersionChangedError} from '../http/range-errors.js';
 export type {RangeBody} from '../http/range-response.js';
 export type {BodyVersion} from '../http/validators.js';
@@ -32,6 +33,8 @@ export interface Source {
 	 *   what `fetch` throws. RangeError for a range outside of the version.
 	 */
 	fetchRange?(url: string, range: ByteRange, version: BodyVersion, options: RangeOptions): Promise<RangeBody>;
+	/** Whether nobody may be asked from now on, which is `origin-unreachable`. Missing where nobody ever is. */
+	setOffline?(isOffline: boolean): void;
 	/** Lets go of idle connections. */
 	close?(): void;
 }

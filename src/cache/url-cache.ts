@@ -223,6 +223,11 @@ export class UrlCache {
 		this.options.bandwidth.setLimit(bytesPerSecond);
 	}
 
+	/** Whether the source may not be asked from now on. What is stored is read all the same, and what is coming comes. */
+	setOffline(isOffline: boolean): void {
+		this.options.source.setOffline?.(isOffline);
+	}
+
 	/** Writes into the sidecar what a user says of an entry. Resolves with whether there is one. */
 	annotate(key: Key, annotation: Annotation): Promise<boolean> {
 		return this.#store.annotate(key, annotation);

@@ -125,6 +125,12 @@ export const OPTIONS = {
 		default: 'auto',
 		live: false,
 	}),
+	'offline': option({
+		help: 'make no request: what is stored is read, all else fails',
+		kind: BOOLEAN,
+		default: false,
+		live: true,
+	}),
 	'user-agent': option({
 		help: 'User-Agent header of every request',
 		kind: HEADER,

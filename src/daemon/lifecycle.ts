@@ -95,11 +95,12 @@ function applier(cache: MountedDrive['cache'], {config, request, log}: Service):
 		applied = settings;
 		log.level = settings.logLevel;
 		cache.setBandwidth(settings.bwlimit);
+		cache.setOffline(settings.offline);
 		if (limits.length > 0) await cache.setLimits(limitsOf(settings, limits));
 		const afterRestart = changedOptions(config.settings, settings).filter(name => !OPTIONS[name].live);
 		log.info('configuration read again', {
 			...describeLimits(cache.limits),
-			...{bwlimit: formatRate(settings.bwlimit), logLevel: settings.logLevel},
+			...{bwlimit: formatRate(settings.bwlimit), offline: settings.offline, logLevel: settings.logLevel},
 			...(afterRestart.length > 0 && {afterRestart}),
 		});
 	};

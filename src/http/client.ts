@@ -3,9 +3,11 @@ import {lookup as systemLookup} from 'node:dns';
 import {setMaxListeners} from 'node:events';
 import type {LookupFunction} from 'node:net';
 import fetch from 'node-fetch';
+import {CacheError} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import {redact} from '../base/redact.js';
 import {Agents} from './agent.js';
+import {CircuitBreaker} from './circuit-breaker.js';
 import {Exchange} from './exchange.js';
 import {Guard, type GuardPolicy} from './guard.js';
 import {OversizedError} from './oversized-error.js';
@@ -67,6 +69,8 @@ export class HttpClient {
 	readonly #timing: Timing;
 	readonly #guard: Guard;
 	readonly #agents: Agents;
+	readonly #circuits: CircuitBreaker;
+	#isOffline = false;
 	readonly #closing = new AbortController();
 
 	/** @throws RangeError for a timeout, a count or a policy that is none. */
@@ -78,13 +82,15 @@ export class HttpClient {
 		this.#guard = new Guard(options.guard);
 		const lookup = this.#guard.guarded(options.lookup ?? systemLookup);
 		this.#agents = new Agents({...options, lookup});
+		this.#circuits = new CircuitBreaker(timing, log);
 		setMaxListeners(0, this.#closing.signal);
 	}
 
 	/**
 	 * Asks for the whole of `url` and resolves when its headers are here. Asked
 	 * again are: no connection, and an origin that is busy or broken; never once
-	 * an answer was returned from here.
+	 * an answer was returned from here. A host that has not answered several
+	 * times in a row is left in peace for a while: see `CircuitBreaker`.
 	 *
 	 * @throws CacheError `bad-name`, `not-found`, `origin-refused`,
 	 *   `origin-failed`, `origin-unreachable`, `origin-timeout`, `aborted`;
@@ -117,6 +123,11 @@ export class HttpClient {
 		const body = toRangeBody(answer, {range, version, url: from, maxSkipBytes});
 		this.#checkSize(answer, body.lengthBytes ?? body.range.end);
 		return body;
+	}
+
+	/** While offline every request fails with `origin-unreachable`, redirects and retries too; bodies that come go on. */
+	setOffline(isOffline: boolean): void {
+		this.#isOffline = isOffline;
 	}
 
 	/** Closes every connection; what was going on fails with `aborted`, and so does every later `get`. */
@@ -156,7 +167,11 @@ export class HttpClient {
 	}
 
 	async #attempt(first: Hop, signal: AbortSignal, accepted: ReadonlySet<number>): Promise<{hop: Hop; answer: Answer}> {
-		const {hop, answer} = await follow(first, this.#options.maxRedirects, each => this.#send(each, signal));
+		const {hop, answer} = await follow(first, this.#options.maxRedirects, each => {
+			this.#guard.checkUrl(each.url);
+			if (this.#isOffline) throw offline(each.url);
+			return this.#circuits.run(each.url, () => this.#send(each, signal));
+		});
 		const failure = failureOf(answer, redact(hop.url.href), this.#timing.now(), accepted);
 		if (!failure) return {hop, answer};
 		answer.discard();
@@ -164,7 +179,6 @@ export class HttpClient {
 	}
 
 	async #send({url, headers}: Hop, signal: AbortSignal): Promise<Answer> {
-		this.#guard.checkUrl(url);
 		const signals = [signal, this.#closing.signal];
 		const {maxBytes} = this.#guard;
 		const exchange = new Exchange({...this.#options, asked: redact(url.href), maxBytes, signals});
@@ -184,6 +198,10 @@ export class HttpClient {
 			throw exchange.unanswered(error);
 		}
 	}
+}
+
+function offline(url: URL): CacheError {
+	return new CacheError('origin-unreachable', `larder is offline (--offline): ${redact(url.href)} is not stored`);
 }
 
 /** A wrong number fails here, not at the first request. */

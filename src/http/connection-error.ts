@@ -1,6 +1,6 @@
 /** What went wrong before an answer came. */
 import type {ClientRequest} from 'node:http';
-import {CacheError, messageOf, systemCode} from '../base/errors.js';
+import {CacheError, hasCode, messageOf, systemCode} from '../base/errors.js';
 import {Denial} from './guard.js';
 import {TransientError} from './retry.js';
 
@@ -16,6 +16,9 @@ const TRANSIENT: ReadonlySet<string> = new Set([
 	'ENETUNREACH',
 	'EPIPE',
 ]);
+
+/** Too few descriptors, ports or buffers here say nothing of the host. */
+const OF_THIS_MACHINE: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
 /**
  * @param asked - the URL, redacted.
@@ -38,6 +41,17 @@ export function connectionError(asked: string, cause: unknown, request: ClientRe
 	const malformed = `${asked} was answered with something that is no valid HTTP: ${messageOf(cause)}`;
 	if (request.reusedSocket) return new TransientError('origin-failed', malformed, retry);
 	return new CacheError('origin-failed', malformed, {cause});
+}
+
+/**
+ * Whether a failure before an answer came means that the host is not there:
+ * nobody accepts, resolves, or answers in time. A connection from before that
+ * was closed meanwhile does not, nor does what this machine has run out of.
+ */
+export function isAbsence(error: unknown): error is CacheError {
+	if (!hasCode(error, 'origin-unreachable') && !hasCode(error, 'origin-timeout')) return false;
+	const isLeftOver = error instanceof TransientError && error.retryAfterMs === 0;
+	return !isLeftOver && !OF_THIS_MACHINE.has(systemCode((error as CacheError).cause) ?? '');
 }
 
 /** Node tries the addresses of a name in turn, and puts what each failed with into an error without a message. */

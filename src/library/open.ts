@@ -8,6 +8,7 @@ import {Slots} from '../cache/slots.js';
 import type {Source} from '../cache/source.js';
 import {isKey, keyOf, UrlCache} from '../cache/url-cache.js';
 import {DEFAULT_HTTP_OPTIONS, HttpClient, type HttpOptions} from '../http/client.js';
+import {SYSTEM_TIMING} from '../http/retry.js';
 import {createTransforms} from '../media/transforms.js';
 import type {Limits} from '../store/limits.js';
 import {Store} from '../store/store.js';
@@ -42,6 +43,8 @@ export interface CacheOptions {
 	readonly bytesPerSecond?: number;
 	/** What reading a part of a file fetches; `auto` if left out. */
 	readonly fill?: FillMode;
+	/** No request is made: what is stored is read, all else is `origin-unreachable`. See `UrlCache.setOffline`. */
+	readonly offline?: boolean;
 	readonly http?: Partial<HttpOptions>;
 	readonly clock?: Clock;
 	readonly log?: Log;
@@ -57,7 +60,11 @@ export function openCache(options: CacheOptions): UrlCache {
 	const bandwidth = new Bandwidth(options.bytesPerSecond ?? Infinity);
 	const {limits = {}, preferred = {}, defaults = {}} = options;
 	const store = new Store({directory, limits, preferred, defaults, clock, log});
-	const http = new HttpClient({...DEFAULT_HTTP_OPTIONS, ...options.http}, log);
+	const http = new HttpClient({...DEFAULT_HTTP_OPTIONS, ...options.http}, log, {
+		...SYSTEM_TIMING,
+		now: () => clock.now(),
+	});
+	http.setOffline(options.offline ?? false);
 	const transforms = createTransforms({
 		reencodeGif: options.reencodeGif ?? true,
 		ffmpegPath: options.ffmpegPath,
@@ -68,6 +75,7 @@ export function openCache(options: CacheOptions): UrlCache {
 	const source: Source = {
 		fetch: (url, signal) => http.get(url, {signal}),
 		fetchRange: (url, range, version, options) => http.getRange(url, range, version, options),
+		setOffline: isOffline => http.setOffline(isOffline),
 		close: () => http.close(),
 	};
 	return new UrlCache({store, source, transforms, fillMode, slots, bandwidth, clock, log});

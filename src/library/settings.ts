@@ -56,6 +56,7 @@ export function openCacheWith(
 		maxDownloadsPerHost: settings.maxDownloadsPerHost,
 		bytesPerSecond: settings.bwlimit,
 		fill: settings.fill,
+		offline: settings.offline,
 		http: {
 			connectTimeoutMs: settings.connectTimeout,
 			headersTimeoutMs: settings.headersTimeout,

@@ -1,7 +1,9 @@
 /** Reading out of order, and going on where a connection broke, from a real origin. */
 import test, {type ExecutionContext} from 'ava';
+import {CacheError} from '../../../src/base/errors.js';
+import {CircuitOpenError, type Source} from '../../../src/cache/source.js';
 import {openCache, type UrlCache, type Version} from '../../../src/library/open.js';
-import {failsWith, MIB, temporaryDirectory, entryFiles, leftovers} from '../../helpers/cache.js';
+import {failsWith, MIB, openUrlCache, temporaryDirectory, entryFiles, leftovers} from '../../helpers/cache.js';
 import {startOrigin} from '../../helpers/drive.js';
 import {generatedBody, type Behaviour, type Origin} from '../../helpers/origin.js';
 import {until} from '../../helpers/until.js';
@@ -249,3 +251,31 @@ async function isRightOf(version: Version, position: number, length: number): Pr
 	const count = await version.read(buffer, position);
 	return buffer.subarray(0, count).equals(generatedBody(position + length).subarray(position));
 }
+
+test('a download whose origin is not asked for a while goes on when it may be, and not before', async t => {
+	const NOT_ASKED_MS = 900;
+	const asked: number[] = [];
+	const source: Source = {
+		fetch: () =>
+			Promise.resolve({
+				...{lengthBytes: MIB, mimetype: 'text/plain', filename: 'a', etag: '"one"', lastModifiedMs: undefined},
+				...{acceptsRanges: true, hasStrongValidator: true, discard() {}},
+				// eslint-disable-next-line @typescript-eslint/require-await -- what comes is there already
+				body: (async function* () {
+					yield BODY.subarray(0, 300_000);
+					throw new CacheError('origin-failed', 'it broke off');
+				})(),
+			}),
+		fetchRange() {
+			asked.push(performance.now());
+			if (asked.length > 1) return Promise.reject(new CacheError('not-found', 'it is gone'));
+			return Promise.reject(new CircuitOpenError('origin-unreachable', 'left in peace', NOT_ASKED_MS));
+		},
+	};
+	const version = await openUrlCache(t, {source}).open('http://a.test/x');
+	await failsWith(t, 'not-found', version.whole());
+	version.close();
+	const [first = 0, second = 0] = asked;
+	// Half a second is what it would have waited without.
+	t.true(second - first >= NOT_ASKED_MS - 5, String(asked));
+});

@@ -59,6 +59,7 @@ test('without anything said, every setting has its default', t => {
 		maxDownloadsPerHost: 8,
 		bwlimit: Infinity,
 		fill: 'auto',
+		offline: false,
 		userAgent: 'larder/1.2.3',
 	});
 	t.deepEqual([...new Set(Object.values(origins))], ['default']);

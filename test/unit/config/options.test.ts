@@ -49,9 +49,9 @@ test('the limits of downloading have their flags', t => {
 	t.deepEqual(flagsOf('fill'), ['--fill <auto|ranges|whole>']);
 });
 
-test('what decides who leaves, what is logged and the bandwidth take effect without a restart', t => {
+test('what decides who leaves, what is logged, the bandwidth and being offline take effect without a restart', t => {
 	const live = OPTION_NAMES.filter(name => OPTIONS[name].live);
-	t.deepEqual(live, ['max-size', 'max-entries', 'max-age', 'min-free', 'policy', 'log-level', 'bwlimit']);
+	t.deepEqual(live, ['max-size', 'max-entries', 'max-age', 'min-free', 'policy', 'log-level', 'bwlimit', 'offline']);
 });
 
 test('the settings that differ are named', t => {
