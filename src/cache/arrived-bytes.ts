@@ -21,13 +21,18 @@ interface Partial {
 const PART_BYTES = 256 * 1024;
 
 /**
- * What has arrived of one run of bytes, in any order. The file where it lies may
- * be exchanged for another one that has the same: no reader ever gets a mixture
- * of two versions.
+ * What has arrived of one run of bytes, in any order, and in one file or several:
+ * who follows one process and then another has some of it in each. Files whose
+ * versions are known to be the same are read together; where that is not known,
+ * another one is read from once it has all that has arrived, and the same. So no
+ * reader ever gets a mixture of two versions.
  */
 export class ArrivedBytes {
 	readonly #progress = new Progress();
-	#file: Readable | undefined;
+	/** Of one version; what is read is taken from the first that has it. */
+	#files: Partial[] = [];
+	/** Of what it is known to be a version; undefined where nothing is. */
+	#version: string | undefined;
 	/** One that has not as much yet. */
 	#next: Partial | undefined;
 
@@ -50,20 +55,29 @@ export class ArrivedBytes {
 	}
 
 	/**
-	 * `file` has `range`. Another file than before is read from once it has as
-	 * much as that.
+	 * `file` has `range`.
 	 *
-	 * @throws CacheError `origin-failed` where it has other bytes than have arrived.
+	 * @param version - equal for files of the same version; undefined where only
+	 *   the bytes tell.
+	 * @throws CacheError `origin-failed` where it is of another version, or has
+	 *   other bytes than have arrived.
 	 */
-	async arrive(file: Readable, range: Range): Promise<void> {
-		if (this.#file === undefined) this.#file = file;
-		else if (file !== this.#file && !(await this.#isTakenOver(file, range))) return;
+	async arrive(file: Readable, range: Range, version?: string): Promise<void> {
+		let known = this.#files.find(one => one.file === file);
+		if (known === undefined && (this.#files.length === 0 || this.#isOf(version))) {
+			known = {file, ranges: new RangeSet()};
+			this.#files.push(known);
+		}
+
+		if (known === undefined && !(await this.#isTakenOver(file, range))) return;
+		this.#version ??= version;
+		known?.ranges.add(range.start, range.end);
 		this.#progress.add(range);
 	}
 
 	/** All is there: `count` bytes of `file`, which has what has arrived. */
 	finish(file: Readable, count: number): void {
-		this.#file = file;
+		this.#files = [{file, ranges: new RangeSet([{start: 0, end: count}])}];
 		this.#progress.finish(count);
 	}
 
@@ -83,18 +97,30 @@ export class ArrivedBytes {
 	}
 
 	/** Of what has arrived; fewer bytes only at the end of it. */
-	read(buffer: Uint8Array, position: number): Promise<number> {
-		if (this.#file === undefined) throw new CacheError('aborted', 'the download has ended');
-		return this.#file.read(buffer, position);
+	async read(buffer: Uint8Array, position: number): Promise<number> {
+		const [first] = this.#files;
+		if (first === undefined) throw new CacheError('aborted', 'the download has ended');
+		if (this.#files.length === 1) return first.file.read(buffer, position);
+		let length = 0;
+		while (length < buffer.byteLength) {
+			const at = position + length;
+			const has = this.#files.find(({ranges}) => ranges.has(at, at + 1));
+			const end = Math.min(has?.ranges.endOf(at) ?? at, position + buffer.byteLength);
+			const count = (await has?.file.read(buffer.subarray(length, end - position), at)) ?? 0;
+			if (count === 0) break;
+			length += count;
+		}
+
+		return length;
 	}
 
 	/** Whether `file` has what has arrived. */
 	async agreesWith(file: Readable): Promise<boolean> {
-		if (this.#file === undefined || isSameFile(this.#file, file)) return true;
+		if (this.#files.every(one => isSameFile(one.file, file))) return true;
 		for (const {start, end} of [...this.ranges]) {
 			for (let position = start; position < end; position += PART_BYTES) {
 				const length = Math.min(PART_BYTES, end - position);
-				const parts = await Promise.all([this.#file, file].map(one => part(one, position, length)));
+				const parts = await Promise.all([this, file].map(one => part(one, position, length)));
 				if (parts.some(one => one.byteLength < length || parts[0]?.equals(one) !== true)) return false;
 				// What lies in memory is read at once: others get their turn.
 				await setImmediate();
@@ -102,6 +128,13 @@ export class ArrivedBytes {
 		}
 
 		return true;
+	}
+
+	/** Whether a version is known to be that of what has arrived. @throws where it is known to be another one. */
+	#isOf(version: string | undefined): boolean {
+		if (version === undefined || this.#version === undefined) return false;
+		if (version === this.#version) return true;
+		throw new CacheError('origin-failed', `${this.name} is of another version than when it was begun`);
 	}
 
 	/** Whether another file has all that has arrived by now, and is read from. */
@@ -114,7 +147,7 @@ export class ArrivedBytes {
 			throw new CacheError('origin-failed', `${this.name} has other bytes than when it was begun`);
 		}
 
-		this.#file = file;
+		this.#files = [{file, ranges}];
 		this.#next = undefined;
 		for (const range of ranges) this.#progress.add(range);
 		return true;

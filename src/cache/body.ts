@@ -1,4 +1,4 @@
-import type {PartialFacts} from '../store/partial-facts.js';
+import {identityOf, type PartialFacts} from '../store/partial-facts.js';
 import type {OriginFacts} from '../store/sidecar.js';
 import type {BodyVersion, Source, SourceBody} from './source.js';
 
@@ -47,6 +47,14 @@ export class Body {
 
 	get lastModifiedMs(): number | undefined {
 		return this.said.lastModifiedMs;
+	}
+
+	/** Equal for parts of the same version; undefined where only the bytes tell. */
+	get identity(): string | undefined {
+		const {version} = this;
+		if (version === undefined) return undefined;
+		const {lengthBytes, etag, lastModifiedMs} = version;
+		return identityOf({lengthBytes, etag: etag ?? undefined, lastModifiedMs: lastModifiedMs ?? undefined});
 	}
 
 	/** For the sidecar. */

@@ -177,10 +177,14 @@ export class Bringing {
 
 	async #fetch(slot: Slot): Promise<Outcome> {
 		this.#decide('miss');
+		let identity: string | undefined;
 		this.#download = new Download(this.url, this.key, this.context, {
-			onBegun: (beginning, draft) => this.#announce(beginning, draft),
+			onBegun: (beginning, draft) => {
+				({identity} = beginning);
+				this.#announce(beginning, draft);
+			},
 			onArrived: async ({file}, range) => {
-				if (this.listener.sizeBytes() !== undefined) await this.arrived.arrive(file, range);
+				if (this.listener.sizeBytes() !== undefined) await this.arrived.arrive(file, range, identity);
 			},
 			onOverflow: reason => this.#onOverflow(reason),
 			awaited: () => this.arrived.awaited,
@@ -211,9 +215,9 @@ export class Bringing {
 
 	async #follow(): Promise<Ending> {
 		this.#isFollowing = true;
-		const following = new Following(this.key, this.context.store, {
+		const following: Following = new Following(this.key, this.context.store, {
 			onBegun: announcement => this.listener.onBegun(announcement),
-			onArrived: (partial, range) => this.arrived.arrive(partial, range),
+			onArrived: (partial, range) => this.arrived.arrive(partial, range, following.identity),
 			awaited: () => this.arrived.awaited,
 			hasReaders: () => this.listener.hasReaders(),
 		});

@@ -38,6 +38,8 @@ export interface Beginning {
 	/** As declared. */
 	readonly mimetype: string | undefined;
 	readonly filename: string;
+	/** Equal for the same version of the body; undefined where only the bytes tell. */
+	readonly identity: string | undefined;
 }
 
 /** Who is told of a download. What it throws ends the download. */
@@ -300,7 +302,7 @@ export class Download {
 		if (this.#transform !== undefined) this.#allowance.free();
 		try {
 			if (sizeBytes !== undefined && sizeBytes >= MIN_SEEKABLE_BYTES) this.#beginSharing(draft, modifiedAtMs);
-			this.listener.onBegun({sizeBytes, modifiedAtMs, mimetype, filename}, draft);
+			this.listener.onBegun({sizeBytes, modifiedAtMs, mimetype, filename, identity: body.identity}, draft);
 		} catch (error) {
 			this.#end(error);
 		}

@@ -3,6 +3,7 @@ import {RangeSet, type Range} from '../base/range-set.js';
 import {SILENT_AFTER_MS} from '../store/catalogue-writer.js';
 import {isSealed, type Announcement, type Sighting} from '../store/fill-owners.js';
 import type {OpenFile} from '../store/open-file.js';
+import {identityOf} from '../store/partial-facts.js';
 import type {RangeLogReader} from '../store/range-log.js';
 import type {Store} from '../store/store.js';
 import type {WantedLogWriter} from '../store/wanted-log.js';
@@ -75,6 +76,12 @@ export class Following {
 	/** What is followed, once its owner has told it. Stays readable until `close`. */
 	get followed(): Followed | undefined {
 		return this.#followed;
+	}
+
+	/** Equal for the same version of the body; undefined where only the bytes tell. */
+	get identity(): string | undefined {
+		const header = this.#followed?.log?.header;
+		return header && identityOf(header.facts);
 	}
 
 	close(): void {

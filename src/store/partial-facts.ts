@@ -17,6 +17,15 @@ export interface PartialFacts {
 	readonly modifiedAtMs: number;
 }
 
+/** What two bodies of the same version have in common, and others have not: for those with a strong validator. */
+export function identityOf({
+	lengthBytes,
+	etag,
+	lastModifiedMs,
+}: Pick<PartialFacts, 'lengthBytes' | 'etag' | 'lastModifiedMs'>) {
+	return `${lengthBytes} ${etag ?? lastModifiedMs}`;
+}
+
 export interface PartialHeader {
 	/** Of the data that the log is about: with other data it tells nothing. */
 	readonly inode: bigint;

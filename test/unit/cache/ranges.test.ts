@@ -56,9 +56,11 @@ test('a reader in the middle reads on by larger and larger ranges, none of it tw
 		t.true(await isRight(version, position, 100_000));
 	}
 
+	// Who has read to the end has what is before it fetched, by ranges from the beginning.
 	const ranges = asked(origin)
 		.slice(1)
-		.map(range => range.split('-').map(Number) as [start: number, end: number]);
+		.map(range => range.split('-').map(Number) as [start: number, end: number])
+		.filter(([start]) => start >= 4 * MIB);
 	t.deepEqual(
 		ranges.slice(1).map(([start]) => start),
 		ranges.slice(0, -1).map(([, end]) => end),
