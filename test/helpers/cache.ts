@@ -164,6 +164,11 @@ export function leftovers(directory: string): string[] {
 	return readdirSync(path.join(directory, '.larder', 'downloads'));
 }
 
+/** What lies in `.larder/partials`: of what is kept of each URL the bytes, and what tells of them. */
+export function keptFiles(directory: string): string[] {
+	return readdirSync(path.join(directory, '.larder', 'partials'));
+}
+
 /** What lies in `.larder/quarantine`, without the time in front. */
 export function quarantined(directory: string): string[] {
 	return readdirSync(path.join(directory, '.larder', 'quarantine'))

@@ -71,6 +71,11 @@ export class ForkedCache {
 		return this.#exited;
 	}
 
+	/** SIGSTOP: it lives, and says nothing more. */
+	stop(): void {
+		this.#child.kill('SIGSTOP');
+	}
+
 	/** SIGKILL, if it is still there. Resolves when it is not. */
 	async kill(): Promise<void> {
 		if (!this.#hasExited) this.#child.kill('SIGKILL');
