@@ -112,7 +112,8 @@ check(
 	'size=2560k',
 	async (t, directory) => {
 		const store = openStore(t, {directory});
-		await put(store, A, 'old');
+		// More than what the catalogue writes of its going.
+		await put(store, A, Buffer.alloc(300_000));
 		const draft = await store.draft(keyOf(B));
 		await draft.write([Buffer.from('b')], 0);
 		fillUp(path.join(directory, '..', 'full'));

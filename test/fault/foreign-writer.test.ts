@@ -9,7 +9,7 @@ import {deleteLikeOriginal, putLikeOriginal} from '../helpers/original.js';
 import {until} from '../helpers/until.js';
 
 const [A, B] = ['https://a.example/a', 'https://a.example/b'] as const;
-const NOTICED_MS = 2000;
+const NOTICED_MS = 10_000;
 const MAX_EVENTS = Number(readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8'));
 
 /** Watches that the inotify descriptors of this process have: inotify(7), fdinfo. */

@@ -46,7 +46,7 @@ export function recordingLog(): {log: Log; lines: string[]} {
 
 export function temporaryDirectory(t: ExecutionContext): string {
 	const directory = mkdtempSync(path.join(tmpdir(), 'larder-test-'));
-	t.teardown(() => rmSync(directory, {recursive: true, force: true}));
+	t.teardown(() => rmSync(directory, {recursive: true, force: true, maxRetries: 5}));
 	return directory;
 }
 

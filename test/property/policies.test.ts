@@ -185,7 +185,7 @@ class Trial {
 	async close(): Promise<void> {
 		await this.#other?.kill();
 		await this.#store.close();
-		rmSync(this.directory, {recursive: true, force: true});
+		rmSync(this.directory, {recursive: true, force: true, maxRetries: 5});
 	}
 
 	#limitOf(count: number): Partial<Limits> {

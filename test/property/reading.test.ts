@@ -131,7 +131,7 @@ test('whatever comes of a body, readers anywhere get its bytes or an error, neve
 			} finally {
 				await cache.close();
 				const left = leftovers(directory);
-				rmSync(directory, {recursive: true, force: true});
+				rmSync(directory, {recursive: true, force: true, maxRetries: 5});
 				t.deepEqual(left, []);
 			}
 		},

@@ -128,7 +128,8 @@ class Trial {
 
 	async close(): Promise<void> {
 		await this.#closeStores();
-		for (const directory of [this.directory, this.#olderCatalogue]) rmSync(directory, {recursive: true, force: true});
+		for (const directory of [this.directory, this.#olderCatalogue])
+			rmSync(directory, {recursive: true, force: true, maxRetries: 5});
 	}
 
 	#open(): Store {

@@ -20,7 +20,7 @@ import {basePath, putLikeOriginal, scanLikeOriginal} from '../../helpers/origina
 import {until} from '../../helpers/until.js';
 
 const [A, B, C] = ['https://a.example/a', 'https://a.example/b', 'https://a.example/c'] as const;
-const NOTICED_MS = 2000;
+const NOTICED_MS = 10_000;
 
 interface Said {
 	readonly pinned?: boolean;

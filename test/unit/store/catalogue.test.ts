@@ -452,6 +452,9 @@ test.serial('who closes while another holds the write lock does not wait for it 
 	t.teardown(() => other.close());
 	other.exec('BEGIN IMMEDIATE');
 	set(catalogue, {url: B});
+	// Nothing else keeps the process alive meanwhile.
+	const alive = setInterval(() => undefined, 1000);
+	t.teardown(() => clearInterval(alive));
 	const startedAt = performance.now();
 	await catalogue.close();
 	t.true(performance.now() - startedAt < 8000);
