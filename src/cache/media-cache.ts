@@ -54,8 +54,12 @@ export class TwoTierCache {
 	}
 
 	/** Finds out what the directory holds. Once, however often it is called; nothing else has to wait for it. */
-	ensureLoaded(): Promise<void> {
-		return this.cache.load();
+	async ensureLoaded(): Promise<void> {
+		await this.cache.load();
+		// What another process replaced before its changes were heard of here.
+		for (const [url, {key, entry}] of [...(this.#memory?.entries() ?? [])]) {
+			if (!isSame(entry, this.cache.entry(key))) this.#memory?.delete(url);
+		}
 	}
 
 	/**
