@@ -16,6 +16,8 @@ export interface BeginningContext {
 	readonly source: Source;
 	readonly allowance: Allowance;
 	readonly signal: AbortSignal;
+	/** Whether what has come is of use to who comes later. */
+	isWanted(): boolean;
 	/** Hears why what was left is of no use. */
 	onUseless(reason: unknown): void;
 }
@@ -53,7 +55,7 @@ async function goOn(context: BeginningContext): Promise<Begun | undefined> {
 		return {...begun, first: {range, incoming}};
 	} catch (error) {
 		if (isOfUse(error)) {
-			await draft.keep();
+			if (context.isWanted()) await draft.keep();
 			await draft.discard();
 			throw error;
 		}

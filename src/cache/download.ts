@@ -214,6 +214,7 @@ export class Download {
 		const {first, ...begun} = await begin({
 			...{url, key, store: context.store, source: context.source},
 			...{allowance: this.#allowance, signal: this.#abort.signal},
+			isWanted: () => this.listener.isWanted(),
 			onUseless: reason => this.#log('what was left of a download is of no use any more', reason),
 		});
 		const intake = this.#take(begun);

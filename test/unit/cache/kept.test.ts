@@ -1,7 +1,7 @@
 /** What was kept of a download, and who comes for it: another downloader, another version, a reader in a hurry. */
 import test, {type ExecutionContext} from 'ava';
 import {CacheError} from '../../../src/base/errors.js';
-import {openCache, type UrlCache} from '../../../src/library/open.js';
+import {keyOf, openCache, type UrlCache} from '../../../src/library/open.js';
 import {
 	entryFiles,
 	failsWith,
@@ -97,4 +97,18 @@ test('a reader that leaves before it is answered, and comes again at once, goes 
 		later.filter(({headers}) => headers.range === undefined),
 		[],
 	);
+});
+
+test('what is removed while it is asked for again is not kept once more', async t => {
+	const {cache, origin, url, directory} = await setUp(t, {...FILM, sequence: [STALLED]});
+	await leaveEarly(cache, url, directory);
+	origin.serve('/film', {...FILM, hang: true});
+	const leaving = new AbortController();
+	const opening = cache.open(url, leaving.signal);
+	await origin.received('/film', 2);
+	t.true(await cache.evict(keyOf(url)));
+	leaving.abort(new CacheError('aborted', 'the reader left'));
+	await failsWith(t, 'aborted', opening);
+	await until('it is over', () => leftovers(directory).length === 0);
+	t.deepEqual(keptFiles(directory), []);
 });
