@@ -51,10 +51,9 @@ export class Body {
 
 	/** Equal for parts of the same version; undefined where only the bytes tell. */
 	get identity(): string | undefined {
-		const {version} = this;
-		if (version === undefined) return undefined;
-		const {lengthBytes, etag, lastModifiedMs} = version;
-		return identityOf({lengthBytes, etag: etag ?? undefined, lastModifiedMs: lastModifiedMs ?? undefined});
+		if (this.version === undefined) return undefined;
+		const {lengthBytes, etag, lastModifiedMs} = this.version;
+		return identityOf({lengthBytes, etag, lastModifiedMs});
 	}
 
 	/** For the sidecar. */

@@ -43,7 +43,6 @@ export type Outcome =
  * told to `arrived`.
  */
 export class Bringing {
-	#signal = new AbortController().signal;
 	#download: Download | undefined;
 	#owned: OwnedFill | undefined;
 	/** Of other processes, one after another. */
@@ -59,6 +58,8 @@ export class Bringing {
 		private readonly context: BringingContext,
 		private readonly arrived: ArrivedBytes,
 		private readonly listener: BringingListener,
+		/** Ends it. */
+		private readonly signal: AbortSignal,
 	) {}
 
 	/** Undefined as long as the source is not to be asked. */
@@ -82,8 +83,7 @@ export class Bringing {
 	}
 
 	/** Runs to its end. To be called once. @throws the reason why there is none, or the signal's. */
-	async run(signal: AbortSignal): Promise<Outcome> {
-		this.#signal = signal;
+	async run(): Promise<Outcome> {
 		try {
 			return await this.#bringOrFollow();
 		} finally {
@@ -128,9 +128,9 @@ export class Bringing {
 	 * @returns `theirs` where another process is at it.
 	 */
 	async #bring(isAlone: boolean): Promise<Outcome | 'theirs'> {
-		const slot = await this.context.slots.take(hostOf(this.url), 'reader', this.#signal);
+		const slot = await this.context.slots.take(hostOf(this.url), 'reader', this.signal);
 		try {
-			this.#signal.throwIfAborted();
+			this.signal.throwIfAborted();
 			return await this.#bringIn(slot, isAlone);
 		} finally {
 			slot.release();
@@ -190,7 +190,7 @@ export class Bringing {
 			awaited: () => this.arrived.awaited,
 			isWanted: () => this.listener.isWanted(),
 		});
-		const brought = await this.#download.run(slot, this.#signal);
+		const brought = await this.#download.run(slot, this.signal);
 		if (brought === 'left') return 'left';
 		const {draft, description} = brought;
 		if (this.listener.isWanted()) this.#pin = await this.context.store.commitFirst(draft, description);
@@ -222,7 +222,7 @@ export class Bringing {
 			hasReaders: () => this.listener.hasReaders(),
 		});
 		this.#followings.push(following);
-		const ending = await following.run(this.#signal);
+		const ending = await following.run(this.signal);
 		if (ending === 'whole' && following.followed !== undefined) await this.#takeFollowed(following.followed);
 		return ending;
 	}

@@ -14,6 +14,9 @@ export interface FillContext extends BringingContext {
 	onClosed(): void;
 }
 
+/** What readers are told as soon as it is known. */
+type Begun = Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'>;
+
 /** A reader who comes back within this time finds the download as it was. */
 const LEFT_AFTER_MS = 2000;
 /** What nobody could go on with is kept so much longer. */
@@ -32,7 +35,7 @@ export class Fill {
 	readonly #arrived: ArrivedBytes;
 	readonly #begun: Promise<void>;
 	#begin: () => void = () => undefined;
-	#beginning: Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'> | undefined;
+	#beginning: Begun | undefined;
 	readonly #bringing: Bringing;
 	#readers = 0;
 	/** Runs while nobody reads it. */
@@ -52,13 +55,14 @@ export class Fill {
 	) {
 		this.#arrived = new ArrivedBytes(redact(url));
 		this.#begun = new Promise(resolve => (this.#begin = resolve));
-		this.#bringing = new Bringing(url, key, context, this.#arrived, {
-			onBegun: beginning => this.#start(beginning),
+		const listener = {
+			onBegun: (beginning: Begun) => this.#start(beginning),
 			sizeBytes: () => this.#beginning?.sizeBytes,
-			onOverflow: reason => this.#readPast(reason),
+			onOverflow: (reason: CacheError) => this.#readPast(reason),
 			hasReaders: () => this.#readers > 0,
 			isWanted: () => this.#isWanted,
-		});
+		};
+		this.#bringing = new Bringing(url, key, context, this.#arrived, listener, this.#abort.signal);
 		this.finished = this.#run();
 		this.finished.catch(() => undefined);
 	}
@@ -125,7 +129,7 @@ export class Fill {
 		return this.#isWanted && !this.#isClosed && !this.#isLeaving && !this.#abort.signal.aborted;
 	}
 
-	/** It is to be an entry no more, or not now, and what has come is being put away. */
+	/** It was left or given up, and what has come is being put away: who comes now waits for that. */
 	get isEnding(): boolean {
 		return (this.#isLeaving || this.#abort.signal.aborted) && this.#isWanted && !this.#isClosed && this.#readers === 0;
 	}
@@ -258,7 +262,7 @@ export class Fill {
 	async #run(): Promise<Outcome> {
 		let outcome: Outcome;
 		try {
-			outcome = await this.#bringing.run(this.#abort.signal);
+			outcome = await this.#bringing.run();
 		} catch (error) {
 			const reason = asError(this.#abort.signal.aborted ? this.#abort.signal.reason : error);
 			this.#arrived.fail(reason);
@@ -281,7 +285,7 @@ export class Fill {
 	}
 
 	/** What is said for the first time holds: readers have been told it. */
-	#start(beginning: Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'>): void {
+	#start(beginning: Begun): void {
 		if (this.#beginning !== undefined && this.#beginning.sizeBytes !== beginning.sizeBytes) {
 			throw new CacheError('origin-failed', `${redact(this.url)} has another length than when it was begun`);
 		}

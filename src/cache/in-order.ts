@@ -73,7 +73,7 @@ export class InOrder {
 	/** @param slot - in which it was begun. */
 	constructor(
 		private readonly context: InOrderContext,
-		slot: Slot | undefined,
+		slot: Slot,
 	) {
 		this.#slot = slot;
 		const {signal} = context;

@@ -59,6 +59,12 @@ interface Found {
 const STAMP_GRANULARITY_MS = 20;
 
 /**
+ * What was begun and nobody has gone on with for so long is dropped: by then an
+ * origin mostly has another version of it.
+ */
+const KEPT_MS = 7 * 24 * 60 * 60 * 1000;
+
+/**
  * What was begun and not finished, kept in `.larder/partials/` until somebody
  * goes on with it. The directory is the truth, and all processes share it: it is
  * read again when its time has changed. What another process does within the
@@ -135,8 +141,9 @@ export class Partials implements DraftKeeper, Iterable<KeptPartial> {
 		return byAge.some(([key]) => this.remove(key));
 	}
 
-	/** Removes those that were kept before. */
-	dropAged(beforeMs: number): void {
+	/** Removes those that were kept too long. */
+	dropAged(nowMs: number): void {
+		const beforeMs = nowMs - KEPT_MS;
 		for (const [key, found] of [...this.#look()]) {
 			if (keptAtMs(found) < beforeMs) this.remove(key);
 		}

@@ -31,12 +31,6 @@ import type {OriginFacts, Sidecar} from './sidecar.js';
 import {Synced} from './synced.js';
 import {Verification, type VerifyOptions} from './verify.js';
 
-/**
- * What was begun and nobody has gone on with for so long is dropped: by then an
- * origin mostly has another version of it.
- */
-const KEEP_PARTIALS_MS = 7 * 24 * 60 * 60 * 1000;
-
 export interface StoreOptions {
 	/** Absolute path. */
 	readonly directory: string;
@@ -133,7 +127,7 @@ export class Store {
 			limits: () => this.limits,
 			isOpen: key => this.#pinned.has(key),
 			tryRemove: key => this.#locks.tryRun(key, () => this.#remove(key)),
-			dropAgedPartials: () => this.#partials.dropAged(clock.now() - KEEP_PARTIALS_MS),
+			dropAgedPartials: () => this.#partials.dropAged(clock.now()),
 		});
 		this.#budget = new Budget({
 			limits: () => this.limits,

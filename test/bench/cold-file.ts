@@ -61,7 +61,7 @@ export async function coldFile(bench: Bench): Promise<Findings> {
 			'larder without a kernel': ['node-fetch into a file', 'curl -o'],
 		},
 		targets: {
-			larder: [atMost(1.3, runs, 'larder', 'node-fetch into a file'), smallEnough(runs, 'larder')],
+			larder: [atMost(1.1, runs, 'larder', 'node-fetch into a file'), smallEnough(runs, 'larder')],
 		},
 	});
 	return {rows, runs: {[WORKLOAD]: runs}};
