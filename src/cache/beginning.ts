@@ -6,7 +6,15 @@ import type {Store} from '../store/store.js';
 import type {Allowance} from './allowance.js';
 import {Body} from './body.js';
 import {Head} from './head.js';
-import {answered, RangesUnsupportedError, VersionChangedError, type Source} from './source.js';
+import {MovedError} from './moved-error.js';
+import {
+	AnsweredSource,
+	answered,
+	RangesUnsupportedError,
+	VersionChangedError,
+	type Source,
+	type SourceBody,
+} from './source.js';
 import type {Incoming} from './transfer.js';
 
 export interface BeginningContext {
@@ -16,6 +24,8 @@ export interface BeginningContext {
 	readonly source: Source;
 	readonly allowance: Allowance;
 	readonly signal: AbortSignal;
+	/** What it brings takes the place of an entry, and stays under its URL wherever that has moved to. */
+	readonly isReplacing: boolean;
 	/** Whether what has come is of use to who comes later. */
 	isWanted(): boolean;
 	/** Hears why what was left is of no use. */
@@ -66,8 +76,8 @@ async function goOn(context: BeginningContext): Promise<Begun | undefined> {
 	}
 }
 
-async function beginAnew({url, key, source, store, signal}: BeginningContext): Promise<Begun> {
-	const incoming = await answered(source.fetch(url, signal), signal);
+async function beginAnew({url, key, source, store, signal, isReplacing}: BeginningContext): Promise<Begun> {
+	const incoming = await fetchWhole(url, source, signal, isReplacing);
 	try {
 		const range = {start: 0, end: incoming.lengthBytes ?? Infinity};
 		const begun = {body: Body.begun(incoming, source), draft: await store.draft(key), kept: []};
@@ -76,6 +86,19 @@ async function beginAnew({url, key, source, store, signal}: BeginningContext): P
 		incoming.discard();
 		throw error;
 	}
+}
+
+/** @throws MovedError, with the body, where it is to be stored under another URL. */
+async function fetchWhole(url: string, source: Source, signal: AbortSignal, isReplacing: boolean): Promise<SourceBody> {
+	const transfer = new AbortController();
+	const abort = () => transfer.abort(signal.reason);
+	signal.addEventListener('abort', abort, {once: true});
+	if (signal.aborted) abort();
+	const incoming = await answered(source.fetch(url, transfer.signal), signal);
+	const {movedTo, ...body} = incoming;
+	if (movedTo === undefined || movedTo.url === url || isReplacing) return body;
+	signal.removeEventListener('abort', abort);
+	throw new MovedError(url, movedTo, new AnsweredSource(body, source, transfer));
 }
 
 /** Whether what was left may be gone on with after such a failure. */

@@ -1,6 +1,6 @@
 import {identityOf, type PartialFacts} from '../store/partial-facts.js';
 import type {OriginFacts} from '../store/sidecar.js';
-import type {BodyVersion, Source, SourceBody} from './source.js';
+import type {BodyVersion, CachingFacts, Source, SourceBody} from './source.js';
 
 /** What is known of a body that is fetched, from what its source said with the first byte of it. */
 export class Body {
@@ -14,10 +14,10 @@ export class Body {
 
 	/** One whose source has just answered. */
 	static begun(
-		{url, lengthBytes, mimetype, filename, etag, lastModifiedMs, ...answer}: SourceBody,
+		{url, lengthBytes, mimetype, filename, etag, lastModifiedMs, caching, ...answer}: SourceBody,
 		source: Source,
 	): Body {
-		const said = {url, lengthBytes, mimetype, filename, etag, lastModifiedMs};
+		const said = {url, lengthBytes, mimetype, filename, etag, lastModifiedMs, caching};
 		const {hasStrongValidator, acceptsRanges} = answer;
 		const mayHaveParts = source.fetchRange !== undefined && acceptsRanges !== false && hasStrongValidator === true;
 		if (!mayHaveParts || lengthBytes === undefined) return new Body(said, undefined, false);
@@ -26,8 +26,8 @@ export class Body {
 	}
 
 	/** One of which an earlier download has left something: it had parts. */
-	static resumed({sourceUrl: url, lengthBytes, mimetype, filename, etag, lastModifiedMs}: PartialFacts): Body {
-		const said = {url, lengthBytes, mimetype, filename, etag, lastModifiedMs};
+	static resumed({sourceUrl: url, lengthBytes, mimetype, filename, etag, lastModifiedMs, http}: PartialFacts): Body {
+		const said = {url, lengthBytes, mimetype, filename, etag, lastModifiedMs, caching: http};
 		return new Body(said, {url, lengthBytes, etag, lastModifiedMs, hasStrongValidator: true}, true);
 	}
 
@@ -47,6 +47,11 @@ export class Body {
 
 	get lastModifiedMs(): number | undefined {
 		return this.said.lastModifiedMs;
+	}
+
+	/** What its source said of how long it may be used. */
+	get caching(): CachingFacts | undefined {
+		return this.said.caching;
 	}
 
 	/** Equal for parts of the same version; undefined where only the bytes tell. */
@@ -69,9 +74,9 @@ export class Body {
 	/** For who goes on with it later; undefined where nobody can. */
 	partialFacts(url: string, modifiedAtMs: number): PartialFacts | undefined {
 		const {version} = this;
-		const {mimetype, filename} = this.said;
+		const {mimetype, filename, caching: http} = this.said;
 		if (version === undefined) return undefined;
 		const {url: sourceUrl, lengthBytes, etag, lastModifiedMs} = version;
-		return {url, sourceUrl, lengthBytes, etag, lastModifiedMs, mimetype, filename, modifiedAtMs};
+		return {url, sourceUrl, lengthBytes, etag, lastModifiedMs, mimetype, filename, modifiedAtMs, http};
 	}
 }

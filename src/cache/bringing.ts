@@ -3,7 +3,7 @@ import type {CacheError} from '../base/errors.js';
 import type {Range} from '../base/range-set.js';
 import {decideType, SNIFF_BYTES} from '../media/sniff.js';
 import type {Draft} from '../store/draft.js';
-import {modifiedAtMs, type Entry} from '../store/entry.js';
+import {modifiedAtMs, sameFile, type Entry} from '../store/entry.js';
 import type {OwnedFill} from '../store/fill-owners.js';
 import type {Pin} from '../store/pin.js';
 import type {Description} from '../store/store.js';
@@ -153,7 +153,9 @@ export class Bringing {
 	async #takeStored(): Promise<boolean> {
 		const pin = await this.context.store.pin(this.key);
 		if (pin === undefined) return false;
-		if (!(await this.#isSameVersion(pin).catch(() => false))) {
+		const {replaced} = this.context;
+		const isReplaced = replaced !== undefined && sameFile(pin.entry.data, replaced.data);
+		if (isReplaced || !(await this.#isSameVersion(pin).catch(() => false))) {
 			pin.close();
 			return false;
 		}
@@ -192,8 +194,11 @@ export class Bringing {
 		});
 		const brought = await this.#download.run(slot, this.signal);
 		if (brought === 'left') return 'left';
-		const {draft, description} = brought;
-		if (this.listener.isWanted()) this.#pin = await this.context.store.commitFirst(draft, description);
+		const {draft, description, isForKeeps} = brought;
+		if (isForKeeps && this.listener.isWanted()) {
+			this.#pin = await this.context.store.commitFirst(draft, description, this.context.replaced);
+		}
+
 		this.#description = description;
 		this.arrived.finish(this.#pin ?? draft.file, draft.sizeBytes);
 		return 'whole';

@@ -6,6 +6,7 @@ import {redact} from '../base/redact.js';
 import {decideType} from '../media/sniff.js';
 import type {Transform} from '../media/transforms.js';
 import type {Draft} from '../store/draft.js';
+import type {Entry} from '../store/entry.js';
 import {seal} from '../store/fill-owners.js';
 import type {Description, Store} from '../store/store.js';
 import {Allowance} from './allowance.js';
@@ -17,7 +18,7 @@ import {Head} from './head.js';
 import {Intake} from './intake.js';
 import type {ReadThrough} from './read-through.js';
 import type {Slot} from './slots.js';
-import type {Source} from './source.js';
+import type {CachingFacts, Source} from './source.js';
 import {Transfers, type TransferLimits} from './transfers.js';
 
 export interface DownloadContext extends TransferLimits {
@@ -28,6 +29,10 @@ export interface DownloadContext extends TransferLimits {
 	readonly log: Log;
 	/** When it was asked for, epoch milliseconds. */
 	readonly nowMs: number;
+	/** The entry whose place it is to take. */
+	readonly replaced?: Entry | undefined;
+	/** Whether a body of which its source says this may be kept for later readers. */
+	mayKeep(caching: CachingFacts | undefined): boolean;
 }
 
 /** What a body turned out to be, once its first bytes are here. */
@@ -60,6 +65,8 @@ export interface DownloadListener {
 export interface Brought {
 	readonly draft: Draft;
 	readonly description: Description;
+	/** Whether it may be stored. */
+	readonly isForKeeps: boolean;
 }
 
 /** A shorter body is there before a second request would be answered. */
@@ -116,7 +123,12 @@ export class Download {
 
 	/** Whether what is there is of use to who comes when it has ended. */
 	get isResumable(): boolean {
-		return this.#body?.version !== undefined && this.#transform === undefined;
+		return this.#body?.version !== undefined && this.#transform === undefined && this.#isForKeeps;
+	}
+
+	/** Whether its source lets what has come be kept for others. */
+	get #isForKeeps(): boolean {
+		return this.context.mayKeep(this.#body?.caching);
 	}
 
 	/** Whether somebody reads it in another process. */
@@ -214,6 +226,7 @@ export class Download {
 		const {first, ...begun} = await begin({
 			...{url, key, store: context.store, source: context.source},
 			...{allowance: this.#allowance, signal: this.#abort.signal},
+			isReplacing: context.replaced !== undefined,
 			isWanted: () => this.listener.isWanted(),
 			onUseless: reason => this.#log('what was left of a download is of no use any more', reason),
 		});
@@ -352,9 +365,15 @@ export class Download {
 		const {url} = this;
 		const {mimetype, filename = 'attachment'} = this.#body ?? {};
 		const origin = this.#body?.originFacts(draft.sizeBytes) ?? {};
+		const said = {url, origin, http: this.#body?.caching};
+		const isForKeeps = this.#isForKeeps;
 		const converted = await this.#convert(draft, filename);
-		if (converted !== undefined) return {draft: converted.draft, description: {url, origin, ...converted.kind}};
-		return {draft, description: {url, origin, mimetype: await decideType(mimetype, this.#head.bytes), filename}};
+		if (converted !== undefined) {
+			return {draft: converted.draft, description: {...said, ...converted.kind}, isForKeeps};
+		}
+
+		const kind = {mimetype: await decideType(mimetype, this.#head.bytes), filename};
+		return {draft, description: {...said, ...kind}, isForKeeps};
 	}
 
 	async #convert(draft: Draft, filename: string) {

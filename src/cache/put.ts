@@ -79,7 +79,7 @@ export class Put {
 		const mimetype = await decideType(undefined, head);
 		const filename = filenameFor(this.url, null, mimetype);
 		this.beforeCommit();
-		const pin = await this.store.commit(draft, {url: this.url, mimetype, filename}, {durable: true});
+		const pin = await this.store.commit(draft, {url: this.url, mimetype, filename, isPut: true}, {durable: true});
 		this.#committed?.close();
 		this.#committed = pin;
 		this.#draft = undefined;

@@ -1,12 +1,18 @@
 import {abortable} from '../base/abort.js';
+import type {CachingFacts} from '../http/caching-facts.js';
+import type {Unchanged} from '../http/conditional.js';
 import type {ByteRange} from '../http/range.js';
 import type {RangeBody} from '../http/range-response.js';
+import type {Moved} from '../http/response.js';
 import type {BodyVersion} from '../http/validators.js';
 
+export type {CachingFacts} from '../http/caching-facts.js';
+export type {Unchanged} from '../http/conditional.js';
 export type {ByteRange} from '../http/range.js';
 export {CircuitOpenError} from '../http/circuit-breaker.js';
 export {RangesUnsupportedError, VersionChangedError} from '../http/range-errors.js';
 export type {RangeBody} from '../http/range-response.js';
+export type {Moved} from '../http/response.js';
 export type {BodyVersion} from '../http/validators.js';
 
 /**
@@ -33,6 +39,14 @@ export interface Source {
 	 *   what `fetch` throws. RangeError for a range outside of the version.
 	 */
 	fetchRange?(url: string, range: ByteRange, version: BodyVersion, options: RangeOptions): Promise<RangeBody>;
+	/**
+	 * As `fetch`, unless the source still has `version`: then it says so. It asks
+	 * once, for somebody who has something to go on with. Missing where the source
+	 * cannot tell.
+	 */
+	fetchIfChanged?(url: string, version: BodyVersion, signal: AbortSignal): Promise<SourceBody | Unchanged>;
+	/** It is not needed any more. */
+	release?(): void;
 	/** Whether nobody may be asked from now on, which is `origin-unreachable`. Missing where nobody ever is. */
 	setOffline?(isOffline: boolean): void;
 	/** Lets go of idle connections. */
@@ -63,6 +77,10 @@ export interface SourceBody {
 	readonly acceptsRanges?: boolean | undefined;
 	/** Whether a part that is fetched later is certain to be of the same version. See `BodyVersion`. */
 	readonly hasStrongValidator?: boolean | undefined;
+	/** What it says of how long the body may be used; undefined where it says nothing. */
+	readonly caching?: CachingFacts | undefined;
+	/** Where the URL has moved for good; undefined where it has not. */
+	readonly movedTo?: Moved | undefined;
 	/** Ends without an error only when the body is whole. */
 	readonly body: AsyncIterable<Uint8Array>;
 	/** Gives up what has not been read. */
@@ -87,6 +105,44 @@ export interface Media {
 	readonly data: Uint8Array;
 	readonly mimetype: string;
 	readonly filename: string;
+}
+
+/** A source that has answered already: the first whole body that is asked for is the one that is here. */
+export class AnsweredSource implements Source {
+	readonly fetchRange?: NonNullable<Source['fetchRange']>;
+	#body: SourceBody | undefined;
+
+	/** @param transfer - ends the transfer of the body. */
+	constructor(
+		body: SourceBody,
+		private readonly source: Source,
+		private readonly transfer: AbortController,
+	) {
+		this.#body = body;
+		const fetchRange = source.fetchRange?.bind(source);
+		if (fetchRange === undefined) return;
+		this.fetchRange = (...asked) => {
+			// Who goes on with what there is of it needs no second beginning.
+			this.release();
+			return fetchRange(...asked);
+		};
+	}
+
+	fetch(url: string, signal: AbortSignal): Promise<SourceBody> {
+		const body = this.#body;
+		this.#body = undefined;
+		if (body === undefined) return this.source.fetch(url, signal);
+		const abort = () => this.transfer.abort(signal.reason);
+		signal.addEventListener('abort', abort, {once: true});
+		if (signal.aborted) abort();
+		return Promise.resolve(body);
+	}
+
+	/** Gives up the body if nobody has taken it. */
+	release(): void {
+		this.#body?.discard();
+		this.#body = undefined;
+	}
 }
 
 /** A source of one body, which the caller downloads itself: once, however often it is asked for. */

@@ -1,8 +1,7 @@
 import {abortable} from '../base/abort.js';
 import type {Clock} from '../base/clock.js';
-import {CacheError, messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
-import {redact} from '../base/redact.js';
+import type {Freshness, FreshnessRules} from '../http/freshness.js';
 import {decideType, SNIFF_BYTES} from '../media/sniff.js';
 import type {Transform} from '../media/transforms.js';
 import {modifiedAtMs, type Entry} from '../store/entry.js';
@@ -10,18 +9,19 @@ import {isKey, keyOf, type Key} from '../store/key.js';
 import type {Limits} from '../store/limits.js';
 import type {Annotation, FreeSpace, Store} from '../store/store.js';
 import type {Verification, VerifyOptions} from '../store/verify.js';
+import {Absences} from './absences.js';
 import type {Bandwidth} from './bandwidth.js';
-import {Buffers} from './buffers.js';
 import {statusOfLeft, type DownloadStatus} from './download-status.js';
-import {DownloadWatch} from './download-watch.js';
-import {Fill} from './fill.js';
+import type {Fill} from './fill.js';
 import type {FillMode} from './fill-mode.js';
+import {Fills} from './fills.js';
+import {MovedError} from './moved-error.js';
 import {Put} from './put.js';
+import {Revalidator} from './revalidate.js';
 import type {Media, Source} from './source.js';
 import type {Slots} from './slots.js';
 import {snapshot, type CacheStats, type Counters} from './stats.js';
-import {FillingVersion, StoredVersion, type Version} from './version.js';
-import {WindowMemory} from './window-memory.js';
+import {StoredVersion, type Version} from './version.js';
 
 export {isKey, keyOf, type Entry, type Key};
 
@@ -34,8 +34,18 @@ export interface UrlCacheOptions {
 	readonly slots: Slots;
 	/** What all downloads keep to together. */
 	readonly bandwidth: Bandwidth;
+	/** How long what is stored is used without asking. */
+	readonly freshness: FreshnessRules;
 	readonly clock: Clock;
 	readonly log: Log;
+}
+
+/** What asking the source about a URL has led to. */
+export interface Refreshed {
+	/** `fetched` where nothing was stored. */
+	readonly outcome: 'unchanged' | 'changed' | 'fetched';
+	/** Resolves when what the source has is stored. @throws why it is not. */
+	readonly stored: Promise<void>;
 }
 
 /** What is known of a URL without asking anybody. */
@@ -51,23 +61,17 @@ export interface Glimpse {
  */
 export class UrlCache {
 	readonly #store: Store;
-	/** The last fill of each key that is not over. */
-	readonly #fills = new Map<Key, Fill>();
-	/** These, and those that were disowned or given up and are not over yet. */
-	readonly #unfinished = new Set<Fill>();
-	/** These, and those that are read after their end. */
-	readonly #unclosed = new Set<Fill>();
-	readonly #watch: DownloadWatch;
-	readonly #buffers: Buffers;
-	readonly #windows: WindowMemory;
-	#isClosed = false;
+	readonly #absences: Absences;
+	readonly #fills: Fills;
+	readonly #revalidator: Revalidator;
 	readonly #counters: Counters = {hits: 0, misses: 0, downloads: 0, failures: 0, downloadedBytes: 0};
+	#isOffline = false;
 
 	constructor(private readonly options: UrlCacheOptions) {
 		this.#store = options.store;
-		this.#watch = new DownloadWatch(options.clock);
-		this.#buffers = new Buffers(BUFFER_BYTES);
-		this.#windows = new WindowMemory(BUFFER_BYTES);
+		this.#absences = new Absences(options.clock);
+		this.#fills = new Fills({...options, absences: this.#absences, counters: this.#counters});
+		this.#revalidator = new Revalidator({...options, fills: this.#fills, absences: this.#absences});
 	}
 
 	/** Finds out what the directory holds; everything works before it is done, but totals and listings are short. */
@@ -79,30 +83,38 @@ export class UrlCache {
 	 * Opens a URL: the stored entry, or a download of it. Resolves when the size
 	 * is known: for a download with its first bytes, or with its last where
 	 * nothing else tells the length. What another process downloads is followed,
-	 * as if it were downloaded here.
+	 * as if it were downloaded here. What is stale is asked about first; see
+	 * `Freshness`.
 	 *
 	 * @param signal - ends this wait; a download goes on without it.
 	 * @throws CacheError with the reason why there is nothing to read.
 	 */
 	async open(url: string, signal?: AbortSignal, source: Source = this.options.source): Promise<Version> {
-		const key = keyOf(url);
-		for (;;) {
-			const stored = await this.openStored(key);
-			if (stored !== undefined) return stored;
-			const ending = this.#fills.get(key);
-			if (ending?.isEnding === true) {
-				await abortable(ending.finished, signal).catch(() => signal?.throwIfAborted());
-				continue;
-			}
-
-			const running = this.#running(key);
-			if (running !== undefined) this.#counters.hits++;
-			const fill = running ?? this.#fill(url, key, source);
-			const version = await this.#join(fill, signal);
-			if (fill.isWanted) return version;
-			// It was replaced or removed while we waited: what counts is what is there now.
-			version.close();
+		try {
+			return await this.#open(url, signal, source);
+		} catch (error) {
+			if (!(error instanceof MovedError)) throw error;
+			return await this.#openMoved(keyOf(url), error, signal);
 		}
+	}
+
+	/** Asks the source about a URL now, however fresh what is stored is, and fetches what it has. */
+	async refresh(url: string, signal?: AbortSignal): Promise<Refreshed> {
+		const key = keyOf(url);
+		this.#absences.forget(key);
+		const entry = this.#store.lookup(key);
+		if (entry === undefined) {
+			const movedTo = this.#movedTo(url);
+			if (movedTo !== undefined) return this.refresh(movedTo, signal);
+			const version = await this.open(url, signal);
+			return {outcome: 'fetched', stored: version.whole(signal).then(() => version.close())};
+		}
+
+		const asked = await abortable(this.#revalidator.run(entry, this.options.source), signal);
+		if ('error' in asked) throw asked.error;
+		if (asked.outcome === 'unchanged') return {outcome: 'unchanged', stored: Promise.resolve()};
+		const version = await this.#fills.join(asked.fill, signal);
+		return {outcome: 'changed', stored: version.whole(signal).then(() => version.close())};
 	}
 
 	/** Opens what is stored under a key; a hit if there is something. */
@@ -140,8 +152,8 @@ export class UrlCache {
 		try {
 			draft.expect(data.byteLength);
 			await draft.write([data], 0);
-			this.#disown(key);
-			const pin = await this.#store.commit(draft, {url, mimetype, filename}, {durable});
+			this.#fills.disown(key);
+			const pin = await this.#store.commit(draft, {url, mimetype, filename, isPut: true}, {durable});
 			pin.close();
 			return pin.entry;
 		} finally {
@@ -151,23 +163,30 @@ export class UrlCache {
 
 	/** What a `stat` may say at once; undefined for what is neither stored nor being fetched. */
 	glimpse(key: Key): Glimpse | undefined {
-		const fill = this.#running(key);
+		const fill = this.#fills.running(key);
 		if (fill !== undefined) return {url: fill.url, sizeBytes: fill.sizeBytes ?? 0, modifiedAtMs: fill.modifiedAtMs};
 		const entry = this.#store.lookup(key);
-		return entry && {url: entry.sidecar.url, sizeBytes: entry.sizeBytes, modifiedAtMs: modifiedAtMs(entry)};
+		if (entry !== undefined) {
+			return {url: entry.sidecar.url, sizeBytes: entry.sizeBytes, modifiedAtMs: modifiedAtMs(entry)};
+		}
+
+		const alias = this.#store.aliases.get(key, this.options.clock.now());
+		return alias && this.glimpse(keyOf(alias.url));
 	}
 
 	/** Starts an entry written by hand. It beats a download of the same URL when it is committed. */
 	put(url: string): Put {
 		const key = keyOf(url);
-		return new Put(url, key, this.#store, () => this.#disown(key));
+		return new Put(url, key, this.#store, () => this.#fills.disown(key));
 	}
 
 	/** Removes what is stored under a key, or is being fetched. Who reads it keeps it. Resolves with whether there was something. */
 	async evict(key: Key): Promise<boolean> {
-		const wasFilling = this.#disown(key);
+		const wasFilling = this.#fills.disown(key);
 		const wasLeft = this.#store.forgetPartial(key);
-		return (await this.#store.remove(key)) || wasFilling || wasLeft;
+		const wasAlias = this.#store.aliases.remove(key, this.options.clock.now());
+		this.#absences.forget(key);
+		return (await this.#store.remove(key)) || wasFilling || wasLeft || wasAlias;
 	}
 
 	/** What is stored under a key, without counting it as a lookup. */
@@ -193,13 +212,12 @@ export class UrlCache {
 	}
 
 	stats(): CacheStats {
-		const downloads = [...this.#unfinished].filter(fill => !fill.isFollowing && fill.state !== 'paused');
-		return snapshot(this.#store, this.#counters, downloads.length);
+		return snapshot(this.#store, this.#counters, this.#fills.downloads);
 	}
 
 	/** What is being downloaded, and what waits for its turn, in the order in which it was asked for; then what was left. */
 	downloads(): DownloadStatus[] {
-		const running = this.#watch.statuses();
+		const running = this.#fills.statuses();
 		const left = [...this.#store.partials].filter(({key}) => !running.some(status => status.key === key));
 		return [...running, ...left.map(statusOfLeft)];
 	}
@@ -225,6 +243,7 @@ export class UrlCache {
 
 	/** Whether the source may not be asked from now on. What is stored is read all the same, and what is coming comes. */
 	setOffline(isOffline: boolean): void {
+		this.#isOffline = isOffline;
 		this.options.source.setOffline?.(isOffline);
 	}
 
@@ -245,78 +264,112 @@ export class UrlCache {
 
 	/** Ends the downloads and starts no more, waits for what they leave to be cleared, and lets go of the directory. */
 	async close(): Promise<void> {
-		this.#isClosed = true;
-		await Promise.all([...this.#unclosed].map(fill => fill.close(closed())));
+		await this.#fills.close();
 		this.options.source.close?.();
 		await this.#store.close();
 	}
 
-	/** The fill of a key that a new reader may join. */
-	#running(key: Key): Fill | undefined {
-		const fill = this.#fills.get(key);
-		return fill?.isOpen === true ? fill : undefined;
+	async #open(url: string, signal: AbortSignal | undefined, source: Source): Promise<Version> {
+		const key = keyOf(url);
+		for (;;) {
+			const stored = await this.#openUsable(key, signal, source);
+			if (stored !== undefined) return stored;
+			const ending = this.#fills.ending(key);
+			if (ending !== undefined) {
+				await abortable(ending.finished, signal).catch(() => signal?.throwIfAborted());
+				continue;
+			}
+
+			const movedTo = this.#movedTo(url);
+			if (movedTo !== undefined) return this.open(movedTo, signal, source);
+			const joined = await this.#joinOrStart(url, key, signal, source);
+			if (joined !== undefined) return joined;
+		}
+	}
+
+	/** Where a URL that has nothing of its own has moved to. In a circle nothing has moved. */
+	#movedTo(url: string): string | undefined {
+		const visited = new Set<string>();
+		for (let last = url; ;) {
+			const key = keyOf(last);
+			if (visited.has(last)) return undefined;
+			visited.add(last);
+			const isHere = this.#fills.running(key) !== undefined || this.#store.lookup(key) !== undefined;
+			const alias = isHere ? undefined : this.#store.aliases.get(key, this.options.clock.now());
+			if (alias === undefined) return last === url ? undefined : last;
+			last = alias.url;
+		}
+	}
+
+	/** What is stored, where it may be used; asks first where it is stale. @throws where its source does not give it any more. */
+	async #openUsable(key: Key, signal: AbortSignal | undefined, source: Source): Promise<Version | undefined> {
+		const entry = this.#store.lookup(key);
+		if (entry === undefined || this.#isOffline) return this.openStored(key);
+		const freshness = this.#judge(entry);
+		if (freshness === 'fresh') return this.openStored(key);
+		const running = this.#fills.running(key);
+		// One that has been stored is what is stale.
+		if (running !== undefined && running.entry === undefined) return undefined;
+		const isUsable = freshness !== 'must-revalidate';
+		if (isUsable && this.#revalidator.hasFailed(key)) return this.openStored(key);
+		const asking = this.#revalidator.run(entry, source);
+		if (freshness === 'stale-while-revalidate') return this.openStored(key);
+		const asked = await abortable(isUsable ? soon(asking) : asking, signal);
+		if (asked === undefined || asked.outcome === 'unchanged') return this.openStored(key);
+		if (asked.outcome === 'changed') return this.#join(asked.fill, signal);
+		if (asked.outcome === 'failed' && isUsable) return this.openStored(key);
+		throw asked.error;
+	}
+
+	#judge({sidecar, storedAtMs}: Entry): Freshness {
+		const {url, http: caching, isPut, origin} = sidecar;
+		const lastModifiedMs = origin.lastModified === undefined ? undefined : origin.lastModified * 1000;
+		const {freshness, clock} = this.options;
+		return freshness.judge(url, {storedAtMs, caching, lastModifiedMs, isPut}, clock.now());
+	}
+
+	async #openMoved(key: Key, {movedTo, source}: MovedError, signal: AbortSignal | undefined): Promise<Version> {
+		const {freshness, clock} = this.options;
+		const nowMs = clock.now();
+		const forMs = freshness.movedForMs(movedTo.url, movedTo.redirects, nowMs);
+		if (forMs > 0) this.#store.aliases.set(key, {url: movedTo.url, untilMs: nowMs + forMs});
+		try {
+			return await this.open(movedTo.url, signal, source);
+		} finally {
+			source.release();
+		}
+	}
+
+	/** Undefined where it was replaced or removed while it was waited for: what counts is what is there now. */
+	async #joinOrStart(url: string, key: Key, signal: AbortSignal | undefined, source: Source) {
+		const running = this.#fills.running(key);
+		if (running === undefined) this.#absences.check(key);
+		else this.#counters.hits++;
+		return this.#join(running ?? this.#fills.start({url, key, source}), signal);
+	}
+
+	async #join(fill: Fill, signal: AbortSignal | undefined): Promise<Version | undefined> {
+		const version = await this.#fills.join(fill, signal);
+		if (fill.isWanted) return version;
+		version.close();
+		return undefined;
 	}
 
 	#count(lookup: 'hit' | 'miss'): void {
 		this.#counters[lookup === 'hit' ? 'hits' : 'misses']++;
 	}
-
-	async #join(fill: Fill, signal: AbortSignal | undefined): Promise<Version> {
-		fill.join();
-		try {
-			await fill.opened(signal);
-			return new FillingVersion(fill);
-		} catch (error) {
-			fill.leave();
-			throw error;
-		}
-	}
-
-	#fill(url: string, key: Key, source: Source): Fill {
-		// An open may have been on its way here when the cache was closed.
-		if (this.#isClosed) throw closed();
-		const {transforms, fillMode, slots, bandwidth, log, clock} = this.options;
-		const fill = new Fill(url, key, {
-			...{store: this.#store, source, transforms, fillMode, log, nowMs: clock.now()},
-			...{slots, bandwidth, buffers: this.#buffers, windows: this.#windows},
-			onDecided: lookup => this.#count(lookup),
-			onClosed: () => this.#unclosed.delete(fill),
-		});
-		this.#unclosed.add(fill);
-		this.#fills.set(key, fill);
-		this.#unfinished.add(fill);
-		this.#watch.add(fill);
-		void this.#settle(fill);
-		return fill;
-	}
-
-	async #settle(fill: Fill): Promise<void> {
-		try {
-			const outcome = await fill.finished;
-			if (outcome === 'whole' && fill.isDownload) this.#counters.downloads++;
-		} catch (error) {
-			if (!fill.isFollowing) this.#counters.failures++;
-			this.options.log.debug('a download ended without an entry', {url: redact(fill.url), reason: messageOf(error)});
-		} finally {
-			this.#counters.downloadedBytes += fill.downloadedBytes;
-			this.#unfinished.delete(fill);
-			this.#watch.remove(fill);
-			if (this.#fills.get(fill.key) === fill) this.#fills.delete(fill.key);
-		}
-	}
-
-	#disown(key: Key): boolean {
-		const fill = this.#fills.get(key);
-		if (fill === undefined) return false;
-		this.#fills.delete(key);
-		fill.disown();
-		return true;
-	}
 }
 
-/** What may be in memory on its way to the disk, and as much on its way past it, however many read. */
-const BUFFER_BYTES = 32 * 1024 * 1024;
+/** How long somebody waits to hear whether what is stale may be used, in ms. */
+const PATIENCE_MS = 5000;
 
-function closed(): CacheError {
-	return new CacheError('aborted', 'the cache was closed');
+/** What `promise` brings, or undefined where it takes long. */
+async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
+	let timer: NodeJS.Timeout | undefined;
+	const late = new Promise<undefined>(resolve => (timer = setTimeout(() => resolve(undefined), PATIENCE_MS)));
+	try {
+		return await Promise.race([promise, late]);
+	} finally {
+		clearTimeout(timer);
+	}
 }

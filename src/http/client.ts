@@ -6,15 +6,18 @@ import fetch from 'node-fetch';
 import {CacheError} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import {redact} from '../base/redact.js';
+import {AbsentError} from './absent-error.js';
 import {Agents} from './agent.js';
+import {cachingFacts, type CachingFacts} from './caching-facts.js';
 import {CircuitBreaker} from './circuit-breaker.js';
+import {conditionsOf, isOfOtherVersion, type Unchanged} from './conditional.js';
 import {Exchange} from './exchange.js';
 import {Guard, type GuardPolicy} from './guard.js';
 import {OversizedError} from './oversized-error.js';
 import {checkRange, formatRange, type ByteRange} from './range.js';
 import {RANGE_ANSWERS, toRangeBody, type RangeBody} from './range-response.js';
-import {firstHop, follow, type Hop} from './redirects.js';
-import {Answer, type HttpResponse} from './response.js';
+import {firstHop, follow, type Followed, type Hop, type Move} from './redirects.js';
+import {Answer, type HttpResponse, type Moved} from './response.js';
 import {SYSTEM_TIMING, withRetries, type Timing} from './retry.js';
 import {failureOf, WHOLE} from './status.js';
 import {ifRangeOf, type BodyVersion} from './validators.js';
@@ -27,6 +30,8 @@ export interface RequestOptions {
 	readonly signal: AbortSignal;
 	/** `Authorization` and `Cookie` stay with the origin of the URL. */
 	readonly headers?: Record<string, string>;
+	/** Attempts after the first; as in `HttpOptions` unless told. */
+	readonly retries?: number;
 }
 
 export interface RangeOptions extends RequestOptions {
@@ -59,6 +64,18 @@ export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
 	retries: 2,
 	userAgent: 'larder',
 };
+
+const NOT_MODIFIED = 304;
+const WHOLE_OR_UNCHANGED: ReadonlySet<number> = new Set([...WHOLE, NOT_MODIFIED]);
+
+/** An answer, and how it was come by. */
+interface Asked {
+	readonly answer: Answer;
+	/** As `HttpResponse.url`. */
+	readonly url: string;
+	readonly caching: CachingFacts;
+	readonly movedTo: Moved | undefined;
+}
 
 /** Timers of Node hold no more, and fire at once when given more. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
@@ -96,11 +113,32 @@ export class HttpClient {
 	 *   `origin-failed`, `origin-unreachable`, `origin-timeout`, `aborted`;
 	 *   `too-large` for a body that the guard does not let pass.
 	 */
-	async get(url: string, {signal, headers = {}}: RequestOptions): Promise<HttpResponse> {
-		const {answer, url: from} = await this.#ask(url, headers, signal, WHOLE);
-		const response = answer.toResponse(url, from);
-		this.#checkSize(answer, response.lengthBytes);
-		return response;
+	async get(url: string, options: RequestOptions): Promise<HttpResponse> {
+		return this.#toResponse(url, await this.#ask(url, options, WHOLE));
+	}
+
+	/**
+	 * As `get`, but asks for the body only if it is another one than `version`.
+	 * Where nothing tells one from another it is `get`.
+	 *
+	 * @see RFC 9110 section 13 (Conditional Requests)
+	 */
+	async getIfChanged(url: string, version: BodyVersion, options: RequestOptions): Promise<HttpResponse | Unchanged> {
+		const conditions = conditionsOf(version);
+		if (Object.keys(conditions).length === 0) return this.get(url, options);
+		const headers = {...options.headers, ...conditions};
+		const asked = await this.#ask(url, {...options, headers}, WHOLE_OR_UNCHANGED);
+		const {answer, caching} = asked;
+		if (answer.status !== NOT_MODIFIED) return this.#toResponse(url, asked);
+		answer.discard();
+		if (!isOfOtherVersion(version, answer)) return {isUnchanged: true, caching};
+		this.#log.debug('a 304 is about another version than the one asked about', {url: redact(url)});
+		return this.get(url, options);
+	}
+
+	/** What each request for a URL has, by lower-case name, beside what its caller wants. */
+	requestHeaders(_url: string): Record<string, string> {
+		return {'user-agent': this.#options.userAgent};
 	}
 
 	/**
@@ -116,10 +154,14 @@ export class HttpClient {
 	 */
 	async getRange(url: string, range: ByteRange, version: BodyVersion, options: RangeOptions): Promise<RangeBody> {
 		checkRange(range, version.lengthBytes);
-		const {signal, headers = {}, maxSkipBytes = 0} = options;
+		const {maxSkipBytes = 0} = options;
 		const ifRange = ifRangeOf(version);
-		const asking = {...headers, range: formatRange(range), ...(ifRange !== undefined && {'if-range': ifRange})};
-		const {answer, url: from} = await this.#ask(url, asking, signal, RANGE_ANSWERS);
+		const headers = {
+			...options.headers,
+			range: formatRange(range),
+			...(ifRange !== undefined && {'if-range': ifRange}),
+		};
+		const {answer, url: from} = await this.#ask(url, {...options, headers}, RANGE_ANSWERS);
 		const body = toRangeBody(answer, {range, version, url: from, maxSkipBytes});
 		this.#checkSize(answer, body.lengthBytes ?? body.range.end);
 		return body;
@@ -144,38 +186,58 @@ export class HttpClient {
 		throw new OversizedError(answer.asked, `${lengthBytes} bytes`, maxBytes);
 	}
 
+	#toResponse(url: string, {answer, url: from, caching, movedTo}: Asked): HttpResponse {
+		const response = answer.toResponse(url, from);
+		this.#checkSize(answer, response.lengthBytes);
+		return {...response, caching, ...(movedTo !== undefined && {movedTo})};
+	}
+
 	/** The first answer whose status is `accepted`, and where it came from. */
-	async #ask(
-		url: string,
-		headers: Record<string, string>,
-		signal: AbortSignal,
-		accepted: ReadonlySet<number>,
-	): Promise<{answer: Answer; url: string}> {
+	async #ask(url: string, options: RequestOptions, accepted: ReadonlySet<number>): Promise<Asked> {
+		const {signal, headers, retries = this.#options.retries} = options;
 		const first = firstHop(url, {
-			'user-agent': this.#options.userAgent,
+			...this.requestHeaders(url),
 			...headers,
 			// Lengths and ranges then count the bytes that are stored.
 			'accept-encoding': 'identity',
 		});
-		const {hop, answer} = await withRetries(() => this.#attempt(first, signal, accepted), {
-			retries: this.#options.retries,
+		const {hop, answer, moves} = await withRetries(() => this.#attempt(first, signal, accepted), {
+			retries,
 			timing: this.#timing,
 			signal,
 			onRetry: (error, delayMs) => this.#log.debug('asking again', {url: redact(url), reason: error.message, delayMs}),
 		});
-		return {answer, url: hop === first ? url : hop.url.href};
+		return {
+			answer,
+			url: hop === first ? url : hop.url.href,
+			caching: this.#cachingFacts(answer, first),
+			movedTo: this.#movedTo(first, moves),
+		};
 	}
 
-	async #attempt(first: Hop, signal: AbortSignal, accepted: ReadonlySet<number>): Promise<{hop: Hop; answer: Answer}> {
-		const {hop, answer} = await follow(first, this.#options.maxRedirects, each => {
+	async #attempt(first: Hop, signal: AbortSignal, accepted: ReadonlySet<number>): Promise<Followed<Answer>> {
+		const followed = await follow(first, this.#options.maxRedirects, each => {
 			this.#guard.checkUrl(each.url);
 			if (this.#isOffline) throw offline(each.url);
 			return this.#circuits.run(each.url, () => this.#send(each, signal));
 		});
+		const {hop, answer} = followed;
 		const failure = failureOf(answer, redact(hop.url.href), this.#timing.now(), accepted);
-		if (!failure) return {hop, answer};
+		if (!failure) return followed;
 		answer.discard();
-		throw failure;
+		if (failure.code !== 'not-found') throw failure;
+		throw new AbsentError(failure.message, answer.status, this.#cachingFacts(answer, first));
+	}
+
+	#cachingFacts(answer: Answer, {headers}: Hop): CachingFacts {
+		return cachingFacts(answer, headers, this.#timing.now());
+	}
+
+	#movedTo(first: Hop, moves: readonly Move<Answer>[]): Moved | undefined {
+		const last = moves.at(-1);
+		// A URL with credentials stands for what they let one see.
+		if (last === undefined || moves.some(({hop}) => hop.headers['authorization'] !== undefined)) return undefined;
+		return {url: last.hop.url.href, redirects: moves.map(({answer}) => this.#cachingFacts(answer, first))};
 	}
 
 	async #send({url, headers}: Hop, signal: AbortSignal): Promise<Answer> {

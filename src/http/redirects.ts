@@ -16,6 +16,23 @@ export interface Redirectable {
 	discard(): void;
 }
 
+/** A redirect for good: the answer, and where it led. */
+export interface Move<A> {
+	readonly hop: Hop;
+	readonly answer: A;
+}
+
+/** The answer that is no redirect, and how it was come by. */
+export interface Followed<A> {
+	/** What it is the answer to. */
+	readonly hop: Hop;
+	readonly answer: A;
+	/** The redirects for good before the first that was not: RFC 9110 sections 15.4.2 and 15.4.9. */
+	readonly moves: readonly Move<A>[];
+}
+
+const PERMANENT: ReadonlySet<number> = new Set([301, 308]);
+
 /** RFC 9110 section 15.4; 300 names no single target and 304 is no redirect. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
@@ -48,15 +65,18 @@ export async function follow<A extends Redirectable>(
 	first: Hop,
 	maxRedirects: number,
 	send: (hop: Hop) => Promise<A>,
-): Promise<{hop: Hop; answer: A}> {
+): Promise<Followed<A>> {
 	const visited = new Set<string>();
+	const moves: Move<A>[] = [];
 	for (let hop = first; ;) {
 		visited.add(hop.url.href);
 		const answer = await send(hop);
-		if (!REDIRECTS.has(answer.status)) return {hop, answer};
+		if (!REDIRECTS.has(answer.status)) return {hop, answer, moves};
 
 		answer.discard();
 		hop = nextHop(hop, answer);
+		const isMove = PERMANENT.has(answer.status) && moves.length === visited.size - 1;
+		if (isMove) moves.push({hop, answer});
 		if (visited.has(hop.url.href)) {
 			throw failed(first, `redirected in a circle, back to ${redact(hop.url.href)} after ${visited.size} redirects`);
 		}

@@ -1,12 +1,21 @@
 /** The answer to a GET: its headers as larder understands them, and its body in waiting. */
 import type {Readable} from 'node:stream';
 import {CacheError} from '../base/errors.js';
+import type {CachingFacts} from './caching-facts.js';
 import type {Exchange} from './exchange.js';
 import {filenameFor, mimetypeOf} from './headers.js';
 import {acceptsRanges} from './range.js';
 import type {Redirectable} from './redirects.js';
 import type {Answered} from './status.js';
 import {hasStrongValidator} from './validators.js';
+
+/** Where a URL has moved for good. */
+export interface Moved {
+	/** Without credentials and fragment. */
+	readonly url: string;
+	/** What the redirects that led there have said of how long they hold. */
+	readonly redirects: readonly CachingFacts[];
+}
 
 /** A whole answer whose body is still to be read; either read or discard it, it holds a connection. */
 export interface HttpResponse {
@@ -26,6 +35,9 @@ export interface HttpResponse {
 	readonly acceptsRanges: boolean | undefined;
 	/** Whether parts that are fetched later are certain to fit. See `hasStrongValidator`. */
 	readonly hasStrongValidator: boolean;
+	readonly caching: CachingFacts;
+	/** Missing where it has not. */
+	readonly movedTo?: Moved;
 	/**
 	 * The bytes, once; ends without an error only when all of them came.
 	 * Leaving the loop early gives up the rest.
@@ -109,7 +121,7 @@ export class Answer implements Redirectable, Answered {
 	 * @param url - where this answer came from.
 	 * @throws CacheError `origin-failed` for a `Content-Length` that is none.
 	 */
-	toResponse(requestedUrl: string, url: string): HttpResponse {
+	toResponse(requestedUrl: string, url: string): Omit<HttpResponse, 'caching' | 'movedTo'> {
 		const {status, etag, lastModifiedMs} = this;
 		const lengthBytes = this.contentLength();
 		const mimetype = mimetypeOf(this.header('content-type'));

@@ -16,6 +16,10 @@ export interface BodyVersion {
 /** RFC 9110 section 8.8.3, without the `W/`. An ETag without quotes is none, and `If-Range` would take it for a date. */
 const STRONG_ETAG = /^"[\x21\x23-\x7e\x80-\xff]*"$/;
 
+export function isStrongEtag(etag: string | undefined): boolean {
+	return etag !== undefined && STRONG_ETAG.test(etag);
+}
+
 /** How much older than its answer a `Last-Modified` must be, so that no change of the same second can hide behind it. */
 const STRONG_AFTER_MS = 1000;
 
@@ -28,7 +32,7 @@ const STRONG_AFTER_MS = 1000;
  * @see RFC 9110 sections 8.8.1, 8.8.2.2 and, for an ETag going first, 13.1.5
  */
 export function hasStrongValidator({etag, lastModifiedMs}: BodyVersion, date: string | null): boolean {
-	if (etag !== undefined) return STRONG_ETAG.test(etag);
+	if (etag !== undefined) return isStrongEtag(etag);
 	return lastModifiedMs !== undefined && Date.parse(date ?? '') - lastModifiedMs >= STRONG_AFTER_MS;
 }
 
@@ -39,7 +43,7 @@ export function hasStrongValidator({etag, lastModifiedMs}: BodyVersion, date: st
  * @see RFC 9110 section 13.1.5
  */
 export function ifRangeOf({etag, lastModifiedMs, hasStrongValidator: isStrong}: BodyVersion): string | undefined {
-	if (etag !== undefined) return STRONG_ETAG.test(etag) ? etag : undefined;
+	if (etag !== undefined) return isStrongEtag(etag) ? etag : undefined;
 	return isStrong && lastModifiedMs !== undefined ? new Date(lastModifiedMs).toUTCString() : undefined;
 }
 

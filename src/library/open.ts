@@ -8,6 +8,7 @@ import {Slots} from '../cache/slots.js';
 import type {Source} from '../cache/source.js';
 import {isKey, keyOf, UrlCache} from '../cache/url-cache.js';
 import {DEFAULT_HTTP_OPTIONS, HttpClient, type HttpOptions} from '../http/client.js';
+import {FreshnessRules, type FreshnessRule} from '../http/freshness.js';
 import {SYSTEM_TIMING} from '../http/retry.js';
 import {createTransforms} from '../media/transforms.js';
 import type {Limits} from '../store/limits.js';
@@ -45,6 +46,8 @@ export interface CacheOptions {
 	readonly fill?: FillMode;
 	/** No request is made: what is stored is read, all else is `origin-unreachable`. See `UrlCache.setOffline`. */
 	readonly offline?: boolean;
+	/** How long what is stored is used without asking, for all URLs or for each; `forever` if left out. */
+	readonly freshness?: FreshnessRule | ((url: string) => FreshnessRule);
 	readonly http?: Partial<HttpOptions>;
 	readonly clock?: Clock;
 	readonly log?: Log;
@@ -64,7 +67,6 @@ export function openCache(options: CacheOptions): UrlCache {
 		...SYSTEM_TIMING,
 		now: () => clock.now(),
 	});
-	http.setOffline(options.offline ?? false);
 	const transforms = createTransforms({
 		reencodeGif: options.reencodeGif ?? true,
 		ffmpegPath: options.ffmpegPath,
@@ -74,9 +76,15 @@ export function openCache(options: CacheOptions): UrlCache {
 	});
 	const source: Source = {
 		fetch: (url, signal) => http.get(url, {signal}),
+		fetchIfChanged: (url, version, signal) => http.getIfChanged(url, version, {signal, retries: 0}),
 		fetchRange: (url, range, version, options) => http.getRange(url, range, version, options),
 		setOffline: isOffline => http.setOffline(isOffline),
 		close: () => http.close(),
 	};
-	return new UrlCache({store, source, transforms, fillMode, slots, bandwidth, clock, log});
+	const {freshness: rule = 'forever'} = options;
+	const ruleOf = typeof rule === 'function' ? rule : () => rule;
+	const freshness = new FreshnessRules(ruleOf, url => http.requestHeaders(url));
+	const cache = new UrlCache({freshness, store, source, transforms, fillMode, slots, bandwidth, clock, log});
+	cache.setOffline(options.offline ?? false);
+	return cache;
 }

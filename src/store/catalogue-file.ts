@@ -71,7 +71,21 @@ const INDEXES = Object.entries(POLICIES).flatMap(([name, policy]) =>
 	policy === undefined ? [] : `CREATE INDEX "${name}" ON entries (${policy.order.join(', ')}) WHERE pinned = 0;`,
 );
 
-const SCHEMA = [[TABLES, ...INDEXES].join('\n')];
+/** URLs that stand for others; `valid_until` is in epoch milliseconds. They go with what they lead to. */
+const ALIASES = `
+	CREATE TABLE aliases (
+		key BLOB PRIMARY KEY,
+		url TEXT NOT NULL,
+		target BLOB NOT NULL,
+		valid_until REAL NOT NULL
+	) STRICT;
+	CREATE INDEX aliases_target ON aliases (target);
+	CREATE TRIGGER entries_delete_aliases AFTER DELETE ON entries BEGIN
+		DELETE FROM aliases WHERE target = OLD.key;
+	END;
+`;
+
+const SCHEMA = [[TABLES, ...INDEXES].join('\n'), ALIASES];
 
 export const SCHEMA_VERSION = SCHEMA.length;
 

@@ -72,6 +72,7 @@ export class CatalogueReader {
 	readonly #fill: Statement<[Buffer], FillRow>;
 	readonly #processes: Statement<[], ProcessRow>;
 	readonly #speakers: Statement<[string], ProcessRow>;
+	readonly #alias: Statement<[Buffer], {url: string; untilMs: number}>;
 
 	constructor(readonly database: Database) {
 		const prepare = <P extends unknown[], R>(sql: string) => database.prepare(sql) as unknown as Statement<P, R>;
@@ -89,6 +90,7 @@ export class CatalogueReader {
 		this.#processes = prepare('SELECT id, identity, is_watching FROM processes');
 		this.#speakers = prepare(`
 			SELECT id, identity, is_watching FROM speakers JOIN processes ON processes.id = process WHERE limit_name = ?`);
+		this.#alias = prepare('SELECT url, valid_until AS untilMs FROM aliases WHERE key = ?');
 	}
 
 	entry(key: Key): Entry | undefined {
@@ -123,6 +125,11 @@ export class CatalogueReader {
 	/** The processes that have said a limit. */
 	speakers(name: keyof Limits): ProcessRow[] {
 		return this.#speakers.all(name);
+	}
+
+	/** What a key stands for. */
+	alias(key: Key): {readonly url: string; readonly untilMs: number} | undefined {
+		return this.#alias.get(blob(key));
 	}
 
 	/** Each entry, in the order in which they came. */

@@ -97,6 +97,14 @@ export class CatalogueServer {
 		return this.#do(writer => writer.release(key));
 	}
 
+	setAlias(key: Key, url: string, target: Key, untilMs: number): Promise<void> {
+		return this.#do(writer => writer.setAlias(key, url, target, untilMs));
+	}
+
+	removeAliases(key: Key): Promise<void> {
+		return this.#do(writer => writer.removeAliases(key));
+	}
+
 	writtenBetween(afterMs: number, beforeMs: number): Promise<Key[]> {
 		return this.#do(writer => writer.writtenBetween(afterMs, beforeMs));
 	}

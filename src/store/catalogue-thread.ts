@@ -15,6 +15,8 @@ type Methods = Pick<
 	| 'claim'
 	| 'tell'
 	| 'release'
+	| 'setAlias'
+	| 'removeAliases'
 	| 'writtenBetween'
 	| 'renew'
 	| 'recount'

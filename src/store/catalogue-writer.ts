@@ -57,6 +57,8 @@ const MAX_LAG_MS = 60 * 60 * 1000;
 const SLICE_MS = 8;
 /** Rows changed in one transaction, so that other processes never wait long. */
 const TRANSACTION = 200;
+/** URLs that stand for others. */
+const MAX_ALIASES = 10_000;
 /** A fill whose owner has not been heard of for so long is not waited for. */
 export const SILENT_AFTER_MS = 5000;
 
@@ -182,6 +184,26 @@ export class CatalogueWriter {
 	release(key: Key): void {
 		const remove = this.database.prepare('DELETE FROM fills WHERE key = ? AND process = ?');
 		this.#write(() => remove.run(blob(key), this.#process));
+	}
+
+	/** A key stands for another one from now on. The oldest are forgotten where they become too many. */
+	setAlias(key: Key, url: string, target: Key, untilMs: number): void {
+		const set = this.database.prepare(
+			'INSERT OR REPLACE INTO aliases (key, url, target, valid_until) VALUES (?, ?, ?, ?)',
+		);
+		const bound = this.database.prepare(
+			`DELETE FROM aliases WHERE rowid <= (SELECT max(rowid) FROM aliases) - ${MAX_ALIASES}`,
+		);
+		this.#write(() => {
+			set.run(blob(key), url, blob(target), untilMs);
+			bound.run();
+		});
+	}
+
+	/** Forgets what a key stands for, and what stands for it. */
+	removeAliases(key: Key): void {
+		const remove = this.database.prepare('DELETE FROM aliases WHERE key = :key OR target = :key');
+		this.#write(() => remove.run({key: blob(key)}));
 	}
 
 	/** Makes the sums those of the rows, should they ever not be. */

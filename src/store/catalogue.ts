@@ -2,6 +2,7 @@ import {hasCode, messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import {isAlive} from '../base/process-identity.js';
 import {isBusy} from '../sqlite/retry.js';
+import type {Alias} from './aliases.js';
 import {catalogueInode, isUseless, openCatalogue} from './catalogue-file.js';
 import {
 	CatalogueReader,
@@ -17,7 +18,7 @@ import type {ServerEvent} from './catalogue-server.js';
 import {CatalogueThread} from './catalogue-thread.js';
 import {parseIdentity, type Claim, type Scanned} from './catalogue-writer.js';
 import type {Entry} from './entry.js';
-import type {Key} from './key.js';
+import {keyOf, type Key} from './key.js';
 import type {Layout} from './layout.js';
 import {renderLimits, type Limits} from './limits.js';
 import {Pending} from './pending.js';
@@ -73,6 +74,7 @@ export class Catalogue {
 	#usage = NOTHING;
 	#limits: {readonly said: Partial<Limits>; readonly at: number} = {said: {}, at: -Infinity};
 	#saying: Promise<void> = Promise.resolve();
+	#aliases: Promise<void> = Promise.resolve();
 	#isRenewing = false;
 	#hasFailed = false;
 	#isClosed = false;
@@ -257,6 +259,21 @@ export class Catalogue {
 		await this.#thread.call('release', key).catch(() => undefined);
 	}
 
+	/** What a key stands for. */
+	alias(key: Key): Alias | undefined {
+		return this.#ask(reader => reader.alias(key));
+	}
+
+	/** Resolves once it is written, or cannot be: then it is learned again. */
+	setAlias(key: Key, {url, untilMs}: Alias): Promise<void> {
+		return this.#writeAlias(this.#thread.call('setAlias', key, url, keyOf(url), untilMs));
+	}
+
+	/** Forgets what a key stands for, and what stands for it. */
+	removeAliases(key: Key): Promise<void> {
+		return this.#writeAlias(this.#thread.call('removeAliases', key));
+	}
+
 	/** The fill of a key that some process has said to be at. */
 	fill(key: Key): FillRow | undefined {
 		return this.#ask(reader => reader.fill(key));
@@ -270,6 +287,7 @@ export class Catalogue {
 	/** Resolves once all that was noted by now is written, or cannot be for the moment. */
 	async flush(): Promise<void> {
 		await this.#saying;
+		await this.#aliases;
 		await this.#writing;
 		for (let round = 0; round < MAX_ROUNDS && !this.#queued.isEmpty; round++) await this.#writeNow();
 	}
@@ -282,6 +300,15 @@ export class Catalogue {
 		await Promise.race([this.flush(), late]);
 		this.#reader.database.close();
 		await this.#thread.close(this.#queued.isEmpty && this.#flying === undefined ? CLOSE_PATIENCE_MS : 0);
+	}
+
+	#writeAlias(written: Promise<void>): Promise<void> {
+		const settled = written.catch((error: unknown) => {
+			this.#log.debug('where a URL has moved was not written', {reason: messageOf(error)});
+		});
+		// The thread does one after the other: the last is done when all are.
+		this.#aliases = settled;
+		return settled;
 	}
 
 	#livingOthers(question: (reader: CatalogueReader) => ProcessRow[]): ProcessRow[] {

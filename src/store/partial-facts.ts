@@ -1,4 +1,5 @@
 /** What the first line of a range log says of the partial that it belongs to. */
+import {parseHttpFacts, type HttpFacts} from './http-facts.js';
 
 /** Of what a partial is a part: as the source said it with the first bytes. */
 export interface PartialFacts {
@@ -15,6 +16,8 @@ export interface PartialFacts {
 	readonly mimetype: string | undefined;
 	readonly filename: string;
 	readonly modifiedAtMs: number;
+	/** Undefined where nothing was said. */
+	readonly http: HttpFacts | undefined;
 }
 
 /** What two bodies of the same version have in common, and others have not: for those with a strong validator. */
@@ -51,7 +54,7 @@ export function parsePartialHeader(line: string): PartialHeader | undefined {
 	if (!isTime(modifiedAtMs) || !(lastModifiedMs === undefined || isTime(lastModifiedMs))) return undefined;
 	if (!isStringIfAny(sourceUrl) || !isStringIfAny(etag) || !isStringIfAny(mimetype)) return undefined;
 	const what = {url, sourceUrl, lengthBytes: lengthBytes as number, etag, lastModifiedMs};
-	return {inode: BigInt(inode), facts: {...what, mimetype, filename, modifiedAtMs}};
+	return {inode: BigInt(inode), facts: {...what, mimetype, filename, modifiedAtMs, http: parseHttpFacts(said['http'])}};
 }
 
 function parseObject(line: string): Partial<Record<string, unknown>> {

@@ -1,4 +1,5 @@
 import {CacheError} from '../base/errors.js';
+import {parseHttpFacts, type HttpFacts} from './http-facts.js';
 import {keyOf, type Key} from './key.js';
 
 /** What the origin said of the body, to tell versions apart later. */
@@ -17,6 +18,7 @@ export interface OriginFacts {
  * ```json
  * {"url": "https://a.example/x.gif", "mimetype": "video/mp4", "filename": "x.mp4",
  *  "size": 18234, "ts": 1790000000.25, "stored": 1789990000, "origin": {"length": 20480},
+ *  "http": {"received": 1789990000, "headers": {"cache-control": "max-age=60"}, "varied": {}},
  *  "pinned": true, "tags": ["talks"]}
  * ```
  */
@@ -31,6 +33,10 @@ export interface Sidecar {
 	/** When the bytes were stored, epoch seconds; undefined in what the original wrote. */
 	readonly stored: number | undefined;
 	readonly origin: OriginFacts;
+	/** Undefined where it did not come over HTTP, or nobody has written down what was said. */
+	readonly http: HttpFacts | undefined;
+	/** Written by hand, and not fetched. */
+	readonly isPut: boolean;
 	/** Never evicted for want of room. */
 	readonly pinned: boolean;
 	/** Names that a user gave it, sorted. */
@@ -50,7 +56,7 @@ export const MAX_SIDECAR_BYTES = 1024 * 1024;
  */
 export function parseSidecar(text: string, key: Key): Sidecar {
 	const fields = parseObject(text);
-	const {url, mimetype, filename, size, ts, stored, origin, pinned, tags, durable, ...others} = fields;
+	const {url, mimetype, filename, size, ts, stored, origin, http, put, pinned, tags, durable, ...others} = fields;
 	if (typeof url !== 'string') throw corrupt('url is not a string');
 	if (!url.isWellFormed() || keyOf(url) !== key) throw corrupt('url is not the one the file is named after');
 	return {
@@ -61,6 +67,8 @@ export function parseSidecar(text: string, key: Key): Sidecar {
 		ts: seconds(ts, 'ts') ?? 0,
 		stored: seconds(stored, 'stored'),
 		origin: isObject(origin) ? parseOrigin(origin) : {},
+		http: parseHttpFacts(http),
+		isPut: put === true,
 		pinned: pinned === true,
 		tags: parseTags(tags),
 		durable: durable === true,
@@ -70,9 +78,11 @@ export function parseSidecar(text: string, key: Key): Sidecar {
 
 /** The sidecar as text, laid out like the original's. What says nothing is left out. */
 export function renderSidecar(sidecar: Sidecar, indent = 2): string {
-	const {others, origin, pinned, tags, durable, ...known} = sidecar;
+	const {others, origin, http, isPut, pinned, tags, durable, ...known} = sidecar;
 	const facts = {
 		...(Object.keys(origin).length > 0 && {origin}),
+		...(http !== undefined && {http}),
+		...(isPut && {put: true}),
 		...(pinned && {pinned}),
 		...(tags.length > 0 && {tags}),
 		...(durable && {durable}),

@@ -5,6 +5,7 @@ import {CacheError, messageOf, systemCode} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import {bootedAtMs, bootId} from '../base/process-identity.js';
 import {redact} from '../base/redact.js';
+import {Aliases} from './aliases.js';
 import {Budget} from './budget.js';
 import type {Catalogue, Totals, Usage} from './catalogue.js';
 import {Draft} from './draft.js';
@@ -13,6 +14,7 @@ import {Evictor} from './evictor.js';
 import {FillOwners} from './fill-owners.js';
 import {retryOnFullDisk} from './full-disk.js';
 import {inspect} from './inspect.js';
+import type {HttpFacts} from './http-facts.js';
 import type {Key} from './key.js';
 import type {KeyLocks} from './key-locks.js';
 import type {Layout} from './layout.js';
@@ -52,6 +54,10 @@ export interface Description {
 	readonly mimetype: string;
 	readonly filename: string;
 	readonly origin?: OriginFacts;
+	/** What was said of how long it may be used. */
+	readonly http?: HttpFacts | undefined;
+	/** Written by hand, and not fetched. */
+	readonly isPut?: boolean;
 }
 
 export interface FreeSpace {
@@ -76,6 +82,8 @@ export interface Annotation {
 export class Store {
 	/** Which process fetches what. */
 	readonly fills: FillOwners;
+	/** URLs that stand for others. */
+	readonly aliases: Aliases;
 	readonly #shared: Shared;
 	readonly #layout: Layout;
 	readonly #catalogue: Catalogue;
@@ -108,6 +116,7 @@ export class Store {
 		this.#layout = shared.layout;
 		this.#catalogue = shared.catalogue;
 		this.#locks = shared.locks;
+		this.aliases = new Aliases(shared.catalogue);
 		this.#clock = clock;
 		this.#log = log;
 		this.#defaults = {...NO_LIMITS, ...defaults};
@@ -225,12 +234,14 @@ export class Store {
 	/**
 	 * As `commit`, unless there is an entry by now: another process was first, and
 	 * the draft stays as it is.
+	 *
+	 * @param replaced - the entry whose place it takes, if that is still there.
 	 */
-	async commitFirst(draft: Draft, description: Description): Promise<Pin | undefined> {
+	async commitFirst(draft: Draft, description: Description, replaced?: Entry): Promise<Pin | undefined> {
 		const pin = await this.#locks.run(draft.key, async () => {
 			const found = inspect(this.#layout, draft.key);
-			if (found.state === 'entry' && !this.#isSuspect(found.entry)) return undefined;
-			return this.#commit(draft, description, false);
+			const isOther = found.state === 'entry' && !this.#isSuspect(found.entry) && !isSameData(found.entry, replaced);
+			return isOther ? undefined : this.#commit(draft, description, false);
 		});
 		await this.#budget.keep();
 		return pin;
@@ -239,13 +250,28 @@ export class Store {
 	/**
 	 * Removes an entry, and what was begun of it. Who has it open keeps it.
 	 *
+	 * @param only - this one, and no other that is there by now.
 	 * @returns whether there was one.
 	 * @throws CacheError `not-permitted` when its files cannot be removed.
 	 */
-	remove(key: Key): Promise<boolean> {
-		return this.#locks.run(key, () => {
+	remove(key: Key, only?: Entry): Promise<boolean> {
+		return this.#locks.run(key, async () => {
+			if (only !== undefined && !isSameData(this.#reconciler.check(key), only)) return false;
 			this.#partials.remove(key);
 			return this.#remove(key);
+		});
+	}
+
+	/**
+	 * Writes into the sidecar what was said of an entry when it was asked about.
+	 *
+	 * @returns whether it is still there, and no other.
+	 */
+	renew(entry: Entry, http: HttpFacts): Promise<boolean> {
+		const {key} = entry;
+		return this.#locks.run(key, async () => {
+			if (!isSameData(this.#reconciler.check(key), entry)) return false;
+			return this.#rewrite(key, sidecar => ({...sidecar, http}));
 		});
 	}
 
@@ -528,19 +554,23 @@ export class Store {
 	}
 }
 
+function isSameData(entry: Entry | undefined, other: Entry | undefined): boolean {
+	return entry !== undefined && other !== undefined && sameFile(entry.data, other.data);
+}
+
 function describe(name: keyof Limits, limits: Partial<Limits>): string {
 	return describeLimit(name, limits[name] as Limits[typeof name]);
 }
 
 function sidecarOf(
 	draft: Draft,
-	{url, mimetype, filename, origin = {}}: Description,
+	{url, mimetype, filename, origin = {}, http, isPut = false}: Description,
 	nowSeconds: number,
 	{durable, known}: {durable: boolean; known: Sidecar | undefined},
 ): Sidecar {
 	return {
 		...{url, mimetype, filename, size: draft.sizeBytes, ts: nowSeconds},
-		...{stored: nowSeconds, origin, durable, others: {}},
+		...{stored: nowSeconds, origin, http, isPut, durable, others: {}},
 		// What a user has said is said of the URL, and holds for what comes under it later.
 		...{pinned: known?.pinned ?? false, tags: known?.tags ?? []},
 	};

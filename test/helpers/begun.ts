@@ -11,7 +11,7 @@ import type {Store} from '../../src/store/store.js';
 export function factsOf(url: string, lengthBytes: number): PartialFacts {
 	return {
 		...{url, sourceUrl: `${url}?redirected`, lengthBytes, etag: '"v1"', lastModifiedMs: 1_700_000_000_000},
-		...{mimetype: 'video/mp4', filename: 'a.mp4', modifiedAtMs: 1_700_000_000_000},
+		...{mimetype: 'video/mp4', filename: 'a.mp4', modifiedAtMs: 1_700_000_000_000, http: undefined},
 	};
 }
 

@@ -11,6 +11,7 @@ import {Slots} from '../../src/cache/slots.js';
 import type {Source, SourceBody} from '../../src/cache/source.js';
 import {UrlCache} from '../../src/cache/url-cache.js';
 import type {Version} from '../../src/cache/version.js';
+import {FreshnessRules, type FreshnessRule} from '../../src/http/freshness.js';
 import {MediaCache, type MediaCacheOptions} from '../../src/library/media-cache.js';
 import type {Transform} from '../../src/media/transforms.js';
 import {Budget} from '../../src/store/budget.js';
@@ -85,15 +86,17 @@ export interface CacheSetup extends StoreSetup {
 	readonly maxDownloads?: number;
 	readonly fillMode?: FillMode;
 	readonly bandwidth?: Bandwidth;
+	readonly freshness?: FreshnessRule;
 }
 
 /** A cache over a source of the test's own, closed with the test. */
 export function openUrlCache(t: ExecutionContext, setup: CacheSetup = {}): UrlCache {
 	const {source = new HandSource(), transforms = [], maxDownloads = 16, bandwidth = new Bandwidth(Infinity)} = setup;
-	const {clock = new TestClock(), log = NO_LOG, fillMode = 'auto'} = setup;
+	const {clock = new TestClock(), log = NO_LOG, fillMode = 'auto', freshness: rule = 'forever'} = setup;
 	const store = openStore(t, {...setup, clock, log});
 	const slots = new Slots({total: maxDownloads, perHost: Infinity});
-	const cache = new UrlCache({store, source, transforms, fillMode, slots, bandwidth, clock, log});
+	const freshness = new FreshnessRules(() => rule);
+	const cache = new UrlCache({store, source, transforms, fillMode, slots, bandwidth, freshness, clock, log});
 	t.teardown(() => cache.close());
 	return cache;
 }

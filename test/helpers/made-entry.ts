@@ -19,7 +19,16 @@ export function makeEntry(made: MadeEntry): Entry {
 		...{key: keyOf(url), sizeBytes, allocatedBytes, storedAtMs, data: file, sidecarFile: file},
 		sidecar: {
 			...{url, mimetype: 'text/plain', filename: 'a.txt', size: sizeBytes, ts: accessedAtMs / 1000},
-			...{stored: storedAtMs / 1000, origin: {}, pinned, tags: [], durable: false, others: {}},
+			...{
+				stored: storedAtMs / 1000,
+				origin: {},
+				http: undefined,
+				isPut: false,
+				pinned,
+				tags: [],
+				durable: false,
+				others: {},
+			},
 		},
 	};
 }

@@ -13,7 +13,8 @@ test('a GET resolves with what the headers say, and its body is the bytes', with
 		lastModified: new Date(1_700_000_000_000),
 	});
 	const response = await client.get(url, {signal: NEVER});
-	const {body, discard, ...facts} = response;
+	const {body, discard, caching, ...facts} = response;
+	t.deepEqual(Object.keys(caching.headers), ['date']);
 	t.deepEqual(facts, {
 		url,
 		status: 200,

@@ -231,7 +231,8 @@ test('a sidecar that cannot be put in its place leaves the draft as it was', asy
 	const draft = await Draft.create(layout, KEY, budget);
 	await draft.write([Buffer.from('body')], 0);
 	const facts = {url: 'https://a.example/a', mimetype: 'text/plain', filename: 'a', size: 4};
-	const sidecar = {...facts, ts: 1, stored: 1, origin: {}, pinned: false, tags: [], durable: false, others: {}};
+	const said = {origin: {}, http: undefined, isPut: false};
+	const sidecar = {...facts, ...said, ts: 1, stored: 1, pinned: false, tags: [], durable: false, others: {}};
 	await t.throwsAsync(publish(new Elsewhere(layout.root), draft, sidecar, false), {code: 'ENOENT'});
 	t.deepEqual(leftovers(layout.root), [path.basename(draft.path)]);
 	t.is(allocatedOnDisk(layout.root), 0);

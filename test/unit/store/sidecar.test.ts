@@ -10,6 +10,7 @@ const text = (fields: object) => JSON.stringify({url: URL_A, ...fields});
 test('a sidecar reads back as it was written, with the fields that larder does not know', t => {
 	const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
 	t.log(`SEED=${seed}`);
+	const headerName = fc.stringMatching(/^[a-z-]+$/);
 	const sidecar = fc.record({
 		url: fc.string({unit: 'binary'}).filter(url => url.isWellFormed()),
 		mimetype: fc.string(),
@@ -18,13 +19,24 @@ test('a sidecar reads back as it was written, with the fields that larder does n
 		ts: fc.double({min: 0, max: 1e10, noNaN: true}),
 		stored: fc.option(fc.double({min: 0, max: 1e10, noNaN: true}), {nil: undefined}),
 		origin: fc.record({length: fc.nat(), etag: fc.string(), lastModified: fc.nat()}, {requiredKeys: []}),
+		http: fc.option(
+			fc.record({
+				received: fc.double({min: 0, max: 1e10, noNaN: true}),
+				headers: fc.dictionary(headerName, fc.string()),
+				varied: fc.dictionary(headerName, fc.string()),
+			}),
+			{nil: undefined},
+		),
+		isPut: fc.boolean(),
 		pinned: fc.boolean(),
 		tags: fc.uniqueArray(fc.string()).map(tags => tags.sort()),
 		durable: fc.boolean(),
 		others: fc.dictionary(
 			fc
 				.string()
-				.filter(name => !/^(url|mimetype|filename|size|ts|stored|origin|pinned|tags|durable|__proto__)$/.test(name)),
+				.filter(
+					name => !/^(url|mimetype|filename|size|ts|stored|origin|http|put|pinned|tags|durable|__proto__)$/.test(name),
+				),
 			fc.jsonValue(),
 		),
 	});
@@ -40,7 +52,16 @@ test("what the original does not say has the original's defaults", t => {
 	const sidecar = parseSidecar(text({}), KEY);
 	t.deepEqual(sidecar, {
 		...{url: URL_A, mimetype: 'application/octet-stream', filename: 'attachment', size: undefined, ts: 0},
-		...{stored: undefined, origin: {}, pinned: false, tags: [], durable: false, others: {}},
+		...{
+			stored: undefined,
+			origin: {},
+			http: undefined,
+			isPut: false,
+			pinned: false,
+			tags: [],
+			durable: false,
+			others: {},
+		},
 	});
 });
 

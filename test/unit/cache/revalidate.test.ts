@@ -1,0 +1,290 @@
+/** What is stored and stale: asked about, renewed, replaced, served all the same, or removed. From a real origin. */
+import {readFileSync} from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import {keyOf, openCache} from '../../../src/library/open.js';
+import {entryFiles, failsWith, readWhole} from '../../helpers/cache.js';
+import {openFreshCache} from '../../helpers/fresh-cache.js';
+import {until} from '../../helpers/until.js';
+
+const MINUTE = 60_000;
+
+test('what is fresh is read without a request, also by a cache opened later', async t => {
+	const {cache, origin, clock, directory, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'one', maxAge: 60, etag: '"v1"'});
+	t.is(await read(url), 'one');
+	clock.advance(50_000);
+	t.is(await read(url), 'one');
+	await cache.close();
+	const later = openCache({directory, clock, freshness: 'http'});
+	t.teardown(() => later.close());
+	t.is(await readWhole(await later.open(url)), 'one');
+	t.deepEqual(asked('/a'), ['GET']);
+	clock.advance(10_000);
+	t.is(await readWhole(await later.open(url)), 'one');
+	t.deepEqual(asked('/a'), ['GET', 'GET "v1"']);
+});
+
+test('a stale entry answered 304 is served from disk, with one conditional request, and is fresh again', async t => {
+	const {cache, origin, clock, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'one', maxAge: 60, etag: '"v1"'});
+	await read(url);
+	const before = cache.entry(keyOf(url));
+	clock.advance(MINUTE);
+	t.is(await read(url), 'one');
+	clock.advance(50_000);
+	t.is(await read(url), 'one');
+	t.deepEqual(asked('/a'), ['GET', 'GET "v1"']);
+	t.deepEqual(cache.entry(keyOf(url))?.data, before?.data);
+	t.is(cache.stats().downloads, 1);
+});
+
+test('a 304 that says how long it holds changes how long it holds, in the sidecar too', async t => {
+	const {origin, clock, directory, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'one', maxAge: 60, etag: '"v1"'});
+	await read(url);
+	clock.advance(MINUTE);
+	origin.serve('/a', {body: 'one', maxAge: 600, etag: '"v1"'});
+	await read(url);
+	clock.advance(8 * MINUTE);
+	await read(url);
+	t.is(asked('/a').length, 2);
+	const sidecar = JSON.parse(readFileSync(path.join(directory, `${keyOf(url)}.json`), 'utf8')) as {
+		http: {headers: Record<string, string>};
+	};
+	t.is(sidecar.http.headers['cache-control'], 'max-age=600');
+});
+
+test('an entry without an ETag is asked about by its date', async t => {
+	const {origin, clock, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'one', maxAge: 60, lastModified: new Date(1_700_000_000_000)});
+	await read(url);
+	clock.advance(MINUTE);
+	t.is(await read(url), 'one');
+	t.deepEqual(asked('/a'), ['GET', 'GET since']);
+});
+
+test('a body that has changed takes the place of the old one; who has that open reads it to the end', async t => {
+	const {cache, origin, clock, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'old', maxAge: 60, etag: '"v1"'});
+	const old = await cache.open(url);
+	await old.whole();
+	clock.advance(MINUTE);
+	origin.serve('/a', {body: 'newer', maxAge: 60, etag: '"v2"'});
+	t.is(await read(url), 'newer');
+	t.is(await readWhole(old), 'old');
+	t.is(await read(url), 'newer');
+	t.deepEqual(asked('/a'), ['GET', 'GET "v1"']);
+	t.is(cache.stats().entries, 1);
+});
+
+test('a changed body that claims the date of the old one does not have its time', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t);
+	const lastModified = new Date(1_700_000_000_000);
+	const url = origin.serve('/a', {body: 'old', maxAge: 60, etag: '"v1"', lastModified});
+	await read(url);
+	const before = cache.glimpse(keyOf(url))?.modifiedAtMs;
+	clock.advance(MINUTE);
+	origin.serve('/a', {body: 'new', maxAge: 60, etag: '"v2"', lastModified});
+	t.is(await read(url), 'new');
+	t.not(cache.glimpse(keyOf(url))?.modifiedAtMs, before);
+});
+
+test('a body sent although nothing has changed is not fetched again', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t);
+	const headers = {'etag': '"v1"', 'cache-control': 'max-age=60'};
+	const url = origin.serve('/a', {size: 8_000_000, headers});
+	await readWhole(await cache.open(url));
+	clock.advance(MINUTE);
+	await read(url);
+	await read(url);
+	t.is(origin.requestsOf('/a').length, 2);
+	t.is(cache.stats().downloads, 1);
+});
+
+test('many readers of a stale entry ask once', async t => {
+	const {origin, clock, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'old', maxAge: 60, etag: '"v1"'});
+	await read(url);
+	clock.advance(MINUTE);
+	origin.serve('/a', {body: 'new', maxAge: 60, etag: '"v2"', delayMs: 50});
+	t.deepEqual(await Promise.all(Array.from({length: 20}, () => read(url))), Array(20).fill('new'));
+	t.deepEqual(asked('/a'), ['GET', 'GET "v1"']);
+});
+
+test('an origin that is broken or gone leaves the stale bytes to readers, and is not asked by each', async t => {
+	const {origin, clock, lines, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'one', maxAge: 60, etag: '"v1"'});
+	await read(url);
+	clock.advance(MINUTE);
+	origin.serve('/a', {status: 503});
+	t.is(await read(url), 'one');
+	t.is(await read(url), 'one');
+	t.is(asked('/a').length, 2);
+	t.is(lines.filter(line => line.includes('could not be asked')).length, 1);
+	clock.advance(MINUTE);
+	await origin.close();
+	t.is(await read(url), 'one');
+});
+
+test('offline for an hour and back: everything is read, nothing is lost, and each is asked about once', async t => {
+	const {cache, origin, clock, read, asked} = await openFreshCache(t);
+	const paths = Array.from({length: 20}, (_, index) => `/${index}`);
+	const urls = paths.map(each => origin.serve(each, {body: each, maxAge: 60, etag: `"${each}"`}));
+	for (const url of urls) await read(url);
+	cache.setOffline(true);
+	for (let minute = 0; minute < 60; minute++) {
+		clock.advance(MINUTE);
+		t.deepEqual(await Promise.all(urls.map(read)), paths);
+	}
+
+	t.is(origin.requests.length, 20);
+	cache.setOffline(false);
+	for (let round = 0; round < 3; round++) t.deepEqual(await Promise.all(urls.map(read)), paths);
+	for (const each of paths) t.deepEqual(asked(each), ['GET', `GET "${each}"`]);
+	t.is(cache.stats().entries, 20);
+});
+
+test('what must be asked about is not read while there is no answer, and stays', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t);
+	const cacheControl = {'cache-control': 'max-age=60, must-revalidate'};
+	const url = origin.serve('/a', {body: 'one', headers: cacheControl, etag: '"v1"'});
+	await read(url);
+	clock.advance(MINUTE);
+	origin.serve('/a', {status: 503});
+	await failsWith(t, 'origin-failed', read(url));
+	origin.serve('/a', {body: 'one', headers: cacheControl, etag: '"v1"'});
+	t.is(await read(url), 'one');
+	t.is(cache.stats().downloads, 1);
+	clock.advance(MINUTE);
+	cache.setOffline(true);
+	t.is(await read(url), 'one', 'who says --offline wants what there is');
+});
+
+test('what may be used while it is asked about is read at once, and the next reader gets the new one', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t);
+	const cacheControl = {'cache-control': 'max-age=60, stale-while-revalidate=600'};
+	const url = origin.serve('/a', {body: 'old', headers: cacheControl, etag: '"v1"'});
+	await read(url);
+	clock.advance(MINUTE);
+	origin.serve('/a', {body: 'new', headers: cacheControl, etag: '"v2"', delayMs: 100});
+	t.is(await read(url), 'old');
+	await until('the new one is stored', () => cache.entry(keyOf(url))?.sidecar.origin.etag === '"v2"');
+	t.is(await read(url), 'new');
+});
+
+test('a stale entry of which the origin says that it is no more is removed, and remembered to be gone', async t => {
+	const {origin, clock, directory, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'one', maxAge: 60, etag: '"v1"'});
+	await read(url);
+	clock.advance(MINUTE);
+	origin.serve('/a', {status: 404});
+	await failsWith(t, 'not-found', read(url));
+	await failsWith(t, 'not-found', read(url));
+	t.deepEqual(entryFiles(directory), []);
+	t.is(asked('/a').length, 2);
+});
+
+test('a pinned entry outlives its origin, and so does a refusal', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t);
+	const [pinned, refused] = ['/pinned', '/refused'].map(each =>
+		origin.serve(each, {body: 'one', maxAge: 60, etag: '"v1"'}),
+	) as [string, string];
+	await read(pinned);
+	await read(refused);
+	await cache.annotate(keyOf(pinned), {pinned: true});
+	clock.advance(MINUTE);
+	origin.serve('/pinned', {status: 404});
+	origin.serve('/refused', {status: 403});
+	await failsWith(t, 'not-found', read(pinned));
+	await failsWith(t, 'origin-refused', read(refused));
+	cache.setOffline(true);
+	t.deepEqual([await read(pinned), await read(refused)], ['one', 'one']);
+});
+
+test('what was put is fresh until it is asked about', async t => {
+	const {cache, origin, clock, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'theirs', etag: '"v1"'});
+	const media = {data: Buffer.from('mine'), mimetype: 'text/plain', filename: 'a'};
+	await cache.store(url, media, {durable: false});
+	clock.advance(365 * 24 * 60 * MINUTE);
+	t.is(await read(url), 'mine');
+	t.deepEqual(asked('/a'), []);
+	const {outcome, stored} = await cache.refresh(url);
+	await stored;
+	t.is(outcome, 'changed');
+	t.is(await read(url), 'theirs');
+});
+
+test('no-store is read and not kept, in full and in part', async t => {
+	const {cache, origin, directory, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'secret', headers: {'cache-control': 'no-store'}});
+	t.deepEqual([await read(url), await read(url)], ['secret', 'secret']);
+	t.is(asked('/a').length, 2);
+	t.deepEqual(entryFiles(directory), []);
+	const large = origin.serve('/large', {
+		...{size: 30_000_000, rate: 20_000_000, ranges: true, etag: '"v1"'},
+		headers: {'cache-control': 'no-store'},
+	});
+	const version = await cache.open(large);
+	await version.read(Buffer.alloc(1000), 0);
+	version.close();
+	await cache.close();
+	t.deepEqual(entryFiles(directory), []);
+	t.is(cache.stats().entries, 0);
+});
+
+test('forever asks about nothing, whatever its origin says', async t => {
+	const {origin, clock, read, asked} = await openFreshCache(t, {freshness: 'forever'});
+	const url = origin.serve('/a', {body: 'one', headers: {'cache-control': 'no-store'}});
+	t.is(await read(url), 'one');
+	clock.advance(10 * 365 * 24 * 60 * MINUTE);
+	t.is(await read(url), 'one');
+	t.deepEqual(asked('/a'), ['GET']);
+});
+
+test('a duration counts from when it was stored, and again from when it was found to be the same', async t => {
+	const {origin, clock, read, asked} = await openFreshCache(t, {freshness: 10 * MINUTE});
+	const url = origin.serve('/a', {body: 'one', headers: {'cache-control': 'no-cache'}, etag: '"v1"'});
+	await read(url);
+	clock.advance(8 * MINUTE);
+	await read(url);
+	clock.advance(2 * MINUTE);
+	await read(url);
+	clock.advance(8 * MINUTE);
+	await read(url);
+	t.deepEqual(asked('/a'), ['GET', 'GET "v1"']);
+});
+
+test('refreshing asks at once, and tells what came of it', async t => {
+	const {cache, origin, read, asked} = await openFreshCache(t, {freshness: 'forever'});
+	const url = origin.serve('/a', {body: 'one', etag: '"v1"'});
+	const refresh = async () => {
+		const {outcome, stored} = await cache.refresh(url);
+		await stored;
+		return outcome;
+	};
+
+	t.is(await refresh(), 'fetched');
+	t.is(await refresh(), 'unchanged');
+	origin.serve('/a', {body: 'two', etag: '"v2"'});
+	t.is(await refresh(), 'changed');
+	t.is(await read(url), 'two');
+	t.deepEqual(asked('/a'), ['GET', 'GET "v1"', 'GET "v1"']);
+	origin.serve('/a', {status: 500});
+	await failsWith(t, 'origin-failed', refresh());
+	t.is(await read(url), 'two');
+});
+
+test('a 304 about another version than the one asked about is not taken for its renewal', async t => {
+	const {origin, clock, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'one', maxAge: 60, etag: '"v1"'});
+	await read(url);
+	clock.advance(MINUTE);
+	origin.serve('/a', {
+		sequence: [{status: 304, headers: {etag: '"v9"'}}],
+		...{body: 'two', maxAge: 60, etag: '"v2"'},
+	});
+	t.is(await read(url), 'two');
+	t.deepEqual(asked('/a'), ['GET', 'GET "v1"', 'GET']);
+});
