@@ -1,4 +1,4 @@
-import {LRUCache} from 'lru-cache';
+import {LRUCache} from '../base/lru-cache.js';
 import type {Clock} from '../base/clock.js';
 import {CacheError} from '../base/errors.js';
 import type {Key} from '../store/key.js';

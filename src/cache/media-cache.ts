@@ -1,4 +1,4 @@
-import {LRUCache} from 'lru-cache';
+import {LRUCache} from '../base/lru-cache.js';
 import {CacheError} from '../base/errors.js';
 import {SingleFlight} from '../base/single-flight.js';
 import {OversizedError} from '../http/oversized-error.js';
@@ -102,7 +102,7 @@ export class TwoTierCache {
 	 */
 	async getOrDownload(url: string, download?: Downloader): Promise<Media> {
 		const remembered = this.#memory?.get(url);
-		if (remembered !== undefined) {
+		if (remembered !== undefined && this.cache.isFresh(remembered.entry)) {
 			this.cache.note('hit', remembered.key);
 			return remembered.media;
 		}
@@ -114,6 +114,16 @@ export class TwoTierCache {
 		});
 		if (!isFirst) this.cache.note('hit', keyOf(url));
 		return media;
+	}
+
+	/**
+	 * As `getOrDownload`, once the origin was asked about `url`, however fresh what
+	 * is stored is.
+	 *
+	 * @throws CacheError also where the origin does not answer.
+	 */
+	async refresh(url: string): Promise<Media> {
+		return this.#readAll(url, await this.cache.openRefreshed(url));
 	}
 
 	/** A snapshot, under the original's names. */

@@ -1,5 +1,5 @@
 /** What happens when what is stored is stale: the action. Whether it is, `http/freshness.ts` decides. */
-import {LRUCache} from 'lru-cache';
+import {LRUCache} from '../base/lru-cache.js';
 import type {Clock} from '../base/clock.js';
 import {asError, CacheError, type ErrorCode} from '../base/errors.js';
 import type {Log} from '../base/log.js';

@@ -98,23 +98,21 @@ export class UrlCache {
 		}
 	}
 
-	/** Asks the source about a URL now, however fresh what is stored is, and fetches what it has. */
+	/** Asks the source about a URL now, however fresh what is stored is, and fetches what it has, whole. */
 	async refresh(url: string, signal?: AbortSignal): Promise<Refreshed> {
-		const key = keyOf(url);
-		this.#absences.forget(key);
-		const entry = this.#store.lookup(key);
-		if (entry === undefined) {
-			const movedTo = this.#movedTo(url);
-			if (movedTo !== undefined) return this.refresh(movedTo, signal);
-			const version = await this.open(url, signal);
-			return {outcome: 'fetched', stored: version.whole(signal).then(() => version.close())};
-		}
+		const {outcome, version} = await this.#refresh(url, signal);
+		return {
+			outcome,
+			stored: version
+				.whole(signal)
+				.then(() => undefined)
+				.finally(() => version.close()),
+		};
+	}
 
-		const asked = await abortable(this.#revalidator.run(entry, this.options.source), signal);
-		if ('error' in asked) throw asked.error;
-		if (asked.outcome === 'unchanged') return {outcome: 'unchanged', stored: Promise.resolve()};
-		const version = await this.#fills.join(asked.fill, signal);
-		return {outcome: 'changed', stored: version.whole(signal).then(() => version.close())};
+	/** As `open`, once the source was asked about the URL, however fresh what is stored is. */
+	async openRefreshed(url: string, signal?: AbortSignal): Promise<Version> {
+		return (await this.#refresh(url, signal)).version;
 	}
 
 	/** Opens what is stored under a key; a hit if there is something. */
@@ -123,6 +121,11 @@ export class UrlCache {
 		if (pin === undefined) return undefined;
 		this.#counters.hits++;
 		return new StoredVersion(pin);
+	}
+
+	/** Whether an entry may be used without asking. */
+	isFresh(entry: Entry): boolean {
+		return this.#isOffline || this.#judge(entry) === 'fresh';
 	}
 
 	/** Counts a lookup that was answered from memory, or that found nothing and will not download. */
@@ -267,6 +270,24 @@ export class UrlCache {
 		await this.#fills.close();
 		this.options.source.close?.();
 		await this.#store.close();
+	}
+
+	/** @throws CacheError also where the source does not answer. */
+	async #refresh(
+		url: string,
+		signal: AbortSignal | undefined,
+	): Promise<{outcome: Refreshed['outcome']; version: Version}> {
+		const key = keyOf(url);
+		this.#absences.forget(key);
+		const entry = this.#store.lookup(key);
+		const movedTo = entry === undefined ? this.#movedTo(url) : undefined;
+		if (movedTo !== undefined) return this.#refresh(movedTo, signal);
+		if (entry === undefined) return {outcome: 'fetched', version: await this.open(url, signal)};
+		const asked = await abortable(this.#revalidator.run(entry, this.options.source), signal);
+		if ('error' in asked) throw asked.error;
+		const {outcome} = asked;
+		const version = asked.outcome === 'changed' ? await this.#join(asked.fill, signal) : await this.openStored(key);
+		return version === undefined ? this.#refresh(url, signal) : {outcome, version};
 	}
 
 	async #open(url: string, signal: AbortSignal | undefined, source: Source): Promise<Version> {

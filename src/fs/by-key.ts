@@ -42,6 +42,7 @@ function readOnly(file: FileInode): FileInode {
 	return {
 		kind: 'file',
 		attributes: () => file.attributes(),
+		touch: signal => file.touch(signal),
 		async open(access, signal) {
 			if (access.write) throw new CacheError('not-permitted', 'files are written under by-url');
 			return file.open(access, signal);

@@ -17,6 +17,9 @@ import {WritingHandle, type Writable} from './writing-handle.js';
  */
 const RELEASE_GRACE_MS = 1000;
 
+/** Who copies may set the times once the file is closed, and means no question by it; in ms. */
+const JUST_PUT_MS = 5000;
+
 /**
  * A URL as a file. Opening it for reading gets the stored bytes or downloads
  * them; truncating it starts a put. One inode is one version, so while it is
@@ -72,6 +75,16 @@ export class CachedFile implements OpenFile, Writable {
 			this.release();
 			throw error;
 		}
+	}
+
+	/** Asks whether the origin still has what is stored. What is being written, or not there, has nothing to ask about. */
+	async touch(signal: AbortSignal): Promise<void> {
+		const {cache, isReadOnly} = this.drive;
+		if (isReadOnly) throw new CacheError('read-only', 'the drive is mounted read-only');
+		if (this.#isBeingWritten || this.#isJustPut || cache.glimpse(this.key) === undefined) return;
+		const {stored} = await cache.refresh(this.url, signal);
+		// It comes whether somebody waits for it or not; how it ends is in the log.
+		stored.catch(() => undefined);
 	}
 
 	/** The name is gone: handles go on with what they have, and what is being written is not stored. */
@@ -132,6 +145,11 @@ export class CachedFile implements OpenFile, Writable {
 		if (put !== undefined && this.#put === put) this.#put = undefined;
 		if (--this.#handles === 0) this.drive.openFiles.remove(this.key, this);
 		this.#wake();
+	}
+
+	get #isJustPut(): boolean {
+		const entry = this.drive.cache.entry(this.key);
+		return entry?.sidecar.isPut === true && this.drive.clock.now() - entry.storedAtMs < JUST_PUT_MS;
 	}
 
 	get #isBeingWritten(): boolean {

@@ -1,3 +1,4 @@
+import type {Clock} from '../base/clock.js';
 import type {UrlCache} from '../cache/url-cache.js';
 import type {OpenFiles} from './open-files.js';
 
@@ -10,4 +11,5 @@ export interface DriveContext {
 	readonly isShared: boolean;
 	/** Epoch milliseconds: the time of what has none of its own. */
 	readonly mountedAtMs: number;
+	readonly clock: Clock;
 }

@@ -29,6 +29,7 @@ export class Drive implements Operations {
 			...{cache, isReadOnly, isShared},
 			openFiles: new OpenFiles(),
 			mountedAtMs: clock.now(),
+			clock,
 		};
 		this.root = new Root(context, clock);
 	}
@@ -66,6 +67,10 @@ export class Drive implements Operations {
 	async truncate(_inode: Inode, handle: HandleId | undefined, sizeBytes: number): Promise<void> {
 		if (handle === undefined) throw notForWriting();
 		await this.#handles.get(handle).truncate(sizeBytes);
+	}
+
+	async touch(inode: Inode, signal: AbortSignal): Promise<void> {
+		if (inode.kind === 'file') await inode.touch(signal);
 	}
 
 	async flush(handle: HandleId): Promise<void> {

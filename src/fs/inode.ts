@@ -32,6 +32,8 @@ export interface FileInode {
 	attributes(): Attributes;
 	/** @throws CacheError, with the reason why there is nothing to read or write. */
 	open(access: Access, signal: AbortSignal): Promise<FileHandle>;
+	/** Makes sure that it is what its origin has, where it has one. @throws CacheError, with the reason why nobody knows. */
+	touch(signal: AbortSignal): Promise<void>;
 }
 
 export interface DirectoryInode {

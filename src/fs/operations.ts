@@ -30,6 +30,8 @@ export interface Operations {
 	write(handle: HandleId, data: Uint8Array, position: number, signal: AbortSignal): Promise<number>;
 	/** ftruncate(2); without a handle, truncate(2). */
 	truncate(inode: Inode, handle: HandleId | undefined, sizeBytes: number, signal: AbortSignal): Promise<void>;
+	/** UTIME_NOW of utimensat(2): asks whether what a file holds is still what its origin has. */
+	touch(inode: Inode, signal: AbortSignal): Promise<void>;
 	flush(handle: HandleId, signal: AbortSignal): Promise<void>;
 	release(handle: HandleId, signal: AbortSignal): Promise<void>;
 	unlink(parent: Inode, name: string, signal: AbortSignal): Promise<void>;

@@ -2,6 +2,7 @@
 import CachePolicy from 'http-cache-semantics';
 import {canonicalCacheControl} from './cache-control.js';
 import {isSelectedBy, type CachingFacts} from './caching-facts.js';
+import {parseHttpDate} from './http-date.js';
 
 /**
  * How long what is stored is used without asking: always; as its origin said
@@ -116,15 +117,23 @@ interface Circumstances {
 /** The library's object as if it had been made when the answer came, and were asked at `nowMs`. */
 function policyOf(caching: CachingFacts, circumstances: Circumstances = {}): CachePolicy {
 	const {nowMs = receivedAtMs(caching), lastModifiedMs, status = 200} = circumstances;
-	const control = caching.headers['cache-control'];
+	const {'cache-control': control, expires} = caching.headers;
+	const expiresAtMs = expires === undefined ? undefined : parseHttpDate(expires, nowMs);
 	const headers = {
 		...caching.headers,
-		...(control !== undefined && {'cache-control': canonicalCacheControl(control)}),
+		...(control !== undefined && {'cache-control': understood(canonicalCacheControl(control))}),
+		// What is no date is a time that has passed: RFC 9111 section 5.3.
+		...(expires !== undefined && {expires: expiresAtMs === undefined ? '0' : new Date(expiresAtMs).toUTCString()}),
 		...(lastModifiedMs !== undefined && {'last-modified': new Date(lastModifiedMs).toUTCString()}),
 	};
 	const made = new CachePolicy({headers: {}}, {status, headers}, {shared: false});
 	const policy = CachePolicy.fromObject({...made.toObject(), t: receivedAtMs(caching)});
 	return Object.assign(policy, {now: () => nowMs});
+}
+
+/** The status is one that is understood: no-store is for who does not (RFC 9111 section 5.2.2.3). */
+function understood(control: string): string {
+	return /\bmust-understand\b/.test(control) ? control.replace(/\bno-store\b/, 'understood') : control;
 }
 
 function directivesOf({headers}: CachingFacts): Map<string, string> {

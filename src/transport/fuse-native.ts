@@ -32,6 +32,12 @@ const HIDDEN_PREFIX = '.fuse_hidden';
 const ENTRY_TIMEOUT_S = '1';
 
 /**
+ * libfuse 2 passes UTIME_NOW on as the time it is, and the binding the access
+ * time alone: this far from now it is somebody's wish for another time, in ms.
+ */
+const NOW_MS = 1000;
+
+/**
  * The drive on fuse-native (libfuse 2, protocol 7.19). It speaks of paths, so
  * each operation walks down to its inode first, which costs no I/O.
  */
@@ -178,8 +184,19 @@ export class FuseNative implements Transport {
 					await operations.flush(handle, signal);
 					return [0];
 				}),
-			...{utimens: accept, chmod: accept, chown: accept},
+			utimens: (target, atimeMs, _mtimeMs, reply) => {
+				if (Math.abs(Date.now() - atimeMs) > NOW_MS) accept(target, reply);
+				else this.#touch(target, reply);
+			},
+			...{chmod: accept, chown: accept},
 		};
+	}
+
+	#touch(target: string, reply: Reply): void {
+		this.#answer('touch', target, reply, async signal => {
+			await this.operations.touch(await this.#inode(target, signal), signal);
+			return [0];
+		});
 	}
 
 	/** Replies exactly once, with an integer: anything else hangs the caller for ever. */
@@ -198,7 +215,7 @@ export class FuseNative implements Transport {
 
 	#bounds(name: string): {limitMs: number; mustSettle?: boolean} {
 		const {openMs, readMs, otherMs} = this.deadlines;
-		if (name === 'open') return {limitMs: openMs};
+		if (name === 'open' || name === 'touch') return {limitMs: openMs};
 		if (name === 'read') return {limitMs: readMs, mustSettle: true};
 		// Local disk alone: as long as that takes.
 		if (name === 'write') return {limitMs: openMs, mustSettle: true};

@@ -13,12 +13,20 @@ import {createProgress, type Progress} from '../progress.js';
 const COPY_BYTES = 1024 * 1024;
 
 /** Settings of a mounted drive alone. */
-const OF_THE_DRIVE = ['allow-other', 'read-only', 'open-timeout', 'read-timeout', 'log-format', 'fill'];
+export const OF_THE_DRIVE: readonly string[] = [
+	'allow-other',
+	'read-only',
+	'open-timeout',
+	'read-timeout',
+	'log-format',
+	'fill',
+];
 
 interface Flags {
 	readonly inputFile?: string;
 	readonly output?: string;
 	readonly json?: boolean;
+	readonly refresh?: boolean;
 }
 
 export function getCommand(surroundings: Surroundings): Command {
@@ -28,6 +36,7 @@ export function getCommand(surroundings: Surroundings): Command {
 		.argument('[url...]', 'http or https URLs')
 		.option('-i, --input-file <file>', 'read URLs from a file, one a line; - is standard input')
 		.option('-o, --output <file>', 'copy the bytes of the one URL there too; - is standard output')
+		.option('--refresh', 'ask whether what is stored is still what its origin has, however fresh it is')
 		.option('--json', 'one JSON object a line for each URL stored');
 	return command.action(async (arguments_: string[]) => {
 		const flags = command.opts<Flags>();
@@ -60,10 +69,11 @@ async function readList(file: string | undefined): Promise<string[]> {
 }
 
 /** Whether it worked; if not, the reason is printed. */
-async function get(cache: UrlCache, url: string, {output, json}: Flags, progress: Progress): Promise<boolean> {
+async function get(cache: UrlCache, url: string, flags: Flags, progress: Progress): Promise<boolean> {
+	const {output, json, refresh = false} = flags;
 	let version: Version | undefined;
 	try {
-		version = await cache.open(url);
+		version = await (refresh ? cache.openRefreshed(url) : cache.open(url));
 		const opened = version;
 		const kind = await progress.during(redact(url), opened, () => opened.whole());
 		if (output !== undefined) await copy(version, output);

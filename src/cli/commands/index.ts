@@ -4,6 +4,7 @@ import {lsCommand} from './ls.js';
 import {mountCommand} from './mount.js';
 import {pathCommand} from './path.js';
 import {pinCommand} from './pin.js';
+import {refreshCommand} from './refresh.js';
 import {rmCommand} from './rm.js';
 import {statsCommand} from './stats.js';
 import {tagCommand} from './tag.js';
@@ -20,6 +21,7 @@ export const commands: ReadonlyArray<(surroundings: Surroundings) => Command> = 
 	pinCommand,
 	tagCommand,
 	rmCommand,
+	refreshCommand,
 	statsCommand,
 	verifyCommand,
 ];

@@ -39,6 +39,11 @@ export class SyntheticFile implements FileInode {
 		return Promise.resolve(new RenderingHandle(bytes, () => this.#handles--));
 	}
 
+	/** It is made anew whenever it is opened. */
+	touch(): Promise<void> {
+		return Promise.resolve();
+	}
+
 	#current(): Rendering {
 		const nowMs = this.clock.now();
 		const isKept = this.#handles > 0 || nowMs - (this.#rendering?.atMs ?? 0) < LEASE_MS;

@@ -145,3 +145,9 @@ test('a condition is made of what is known, and a 304 belongs to what it was ask
 	t.true(isOfOtherVersion({lastModifiedMs: 1000}, {lastModifiedMs: 2000}));
 	t.false(isOfOtherVersion({etag: '"a"', lastModifiedMs: 1000}, {lastModifiedMs: 2000}));
 });
+
+test('an answer that must be understood is kept, for it is', t => {
+	const rules = new FreshnessRules(() => 'http');
+	t.true(rules.mayKeep(URL_A, factsOf({'cache-control': 'max-age=60, no-store, must-understand'})));
+	t.is(after(59, control('max-age=60, no-store, must-understand')), 'fresh');
+});
