@@ -65,12 +65,7 @@ export class Budget {
 	 */
 	async take(bytes: number): Promise<void> {
 		if (this.takeFree(bytes)) return;
-		await this.#inTurn(async () => {
-			await this.#evictWhile(() => this.#roomLacking(bytes));
-			const lacking = this.#roomLacking(bytes);
-			if (lacking !== undefined) throw new CacheError('no-space', this.#explain(lacking));
-			this.hold(bytes);
-		});
+		await this.#inTurn(() => this.#takeEvicting(bytes));
 	}
 
 	/** Takes `bytes` more of what is free, evicting nothing; false where that is not enough. */
@@ -96,6 +91,18 @@ export class Budget {
 	close(): Promise<void> {
 		this.#isClosed = true;
 		return this.#turn;
+	}
+
+	/** One look decides and takes: by the next one another process may have taken the room, or a scan found more. */
+	async #takeEvicting(bytes: number): Promise<void> {
+		for (let canEvict = true; ;) {
+			const lacking = this.#roomLacking(bytes);
+			if (lacking === undefined) break;
+			if (!canEvict || this.#isClosed) throw new CacheError('no-space', this.#explain(lacking));
+			canEvict = await this.context.evictNext(lacking);
+		}
+
+		this.hold(bytes);
 	}
 
 	/** Which limit stands against `bytes` more. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import {CacheError, messageOf, systemCode} from '../base/errors.js';
 import {FileLock} from '../sqlite/file-lock.js';
 import {migrate, NewerSchemaError} from '../sqlite/migrate.js';
-import {openDatabase, type Database} from '../sqlite/open.js';
+import {createPrivate, openDatabase, type Database} from '../sqlite/open.js';
 import {holdUp, isDamaged} from '../sqlite/retry.js';
 import type {Layout} from './layout.js';
 import {POLICIES} from './policies.js';
@@ -92,11 +92,20 @@ export const SCHEMA_VERSION = SCHEMA.length;
 /** Waits for who else is making the catalogue at the same moment. */
 const OPEN_TIMEOUT_MS = 5000;
 const LOOK_EVERY_MS = 2;
+/** Somebody who removes it, file by file, may do so while it is opened. */
+const OPEN_ATTEMPTS = 5;
+/** The database, the log of its changes and the index of that. */
+const SUFFIXES = ['', '-wal', '-shm'];
 /** SQLite's memory for pages, for each connection. */
 const CACHE_KIB = 1024;
 
-export interface Opened {
+interface OpenFiles {
 	readonly database: Database;
+	/** Which files are open: a `catalogueIdentity`. */
+	readonly identity: string;
+}
+
+export interface Opened extends OpenFiles {
 	/** Why the catalogue was made anew; undefined where it was there, or where none was. */
 	readonly wasLost: string | undefined;
 }
@@ -104,17 +113,18 @@ export interface Opened {
 /**
  * Opens the catalogue; one that is damaged or of a newer larder is made anew,
  * since all that it says can be read from the directory but counts and history.
+ * One that is removed at the same moment is never what is opened.
  *
  * @throws the system's error, or SqliteError, where even that is not to be had.
  */
 export function openCatalogue(layout: Layout, {isReading}: {isReading: boolean}): Opened {
 	return exclusively(layout, () => {
 		try {
-			return {database: openAndMigrate(layout.catalogue, isReading), wasLost: undefined};
+			return {...openWhole(layout.catalogue, isReading), wasLost: undefined};
 		} catch (error) {
 			if (!isUseless(error)) throw error;
 			removeFiles(layout.catalogue);
-			return {database: openAndMigrate(layout.catalogue, isReading), wasLost: messageOf(error)};
+			return {...openWhole(layout.catalogue, isReading), wasLost: messageOf(error)};
 		}
 	});
 }
@@ -124,14 +134,48 @@ export function isUseless(error: unknown): boolean {
 	return isDamaged(error) || error instanceof NewerSchemaError || isForeign(error);
 }
 
-/** Who has it open goes on with the one that has no name any more, until it looks. */
-export function removeCatalogue(layout: Layout): void {
-	exclusively(layout, () => removeFiles(layout.catalogue));
+/**
+ * Removes the catalogue of this identity, unless another one is in its place by
+ * now. Who has it open goes on with the one that has no name any more, until it looks.
+ */
+export function removeCatalogue(layout: Layout, identity: string): void {
+	exclusively(layout, () => {
+		const inode = catalogueInode(layout.catalogue);
+		if (inode === undefined || identity.startsWith(`${inode} `)) removeFiles(layout.catalogue);
+	});
 }
 
 /** Which file is there now; tells one that was made anew from the one that is open. */
 export function catalogueInode(file: string): bigint | undefined {
 	return statSync(file, {bigint: true, throwIfNoEntry: false})?.ino;
+}
+
+/**
+ * Which files are there now, the inode of the database first: they belong
+ * together, and while it is open all are there. Undefined where one is missing.
+ */
+export function catalogueIdentity(file: string): string | undefined {
+	const inodes = SUFFIXES.map(suffix => catalogueInode(file + suffix));
+	return inodes.includes(undefined) ? undefined : inodes.join(' ');
+}
+
+/** @throws what opening throws, unless it is because the file was removed meanwhile. */
+function openWhole(file: string, isReading: boolean): OpenFiles {
+	for (let attempt = 1; ; attempt++) {
+		createPrivate(file);
+		const inode = catalogueInode(file);
+		const isStillThere = () => inode !== undefined && catalogueInode(file) === inode;
+		try {
+			const database = openAndMigrate(file, isReading);
+			const identity = catalogueIdentity(file);
+			if (identity !== undefined && isStillThere()) return {database, identity};
+			database.close();
+		} catch (error) {
+			if (isStillThere() || attempt === OPEN_ATTEMPTS) throw error;
+		}
+
+		if (attempt === OPEN_ATTEMPTS) throw new CacheError('busy', 'the catalogue is removed again and again');
+	}
 }
 
 function openAndMigrate(file: string, isReading: boolean): Database {
@@ -151,7 +195,7 @@ function openAndMigrate(file: string, isReading: boolean): Database {
 }
 
 function removeFiles(file: string): void {
-	for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, {force: true, recursive: true});
+	for (const suffix of SUFFIXES) rmSync(file + suffix, {force: true, recursive: true});
 }
 
 /**

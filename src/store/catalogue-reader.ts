@@ -1,8 +1,9 @@
 import type {Database, Statement} from '../sqlite/open.js';
-import {toEntry, type EntryRow} from './catalogue-row.js';
+import {toEntry, type EntryRow, type Row} from './catalogue-row.js';
 import type {Entry} from './entry.js';
 import type {Key} from './key.js';
 import {parseLimits, type Limits} from './limits.js';
+import type {Counted} from './pending.js';
 import {POLICIES, type PolicyName, type Use} from './policies.js';
 
 /** What the entries come to. */
@@ -60,11 +61,13 @@ const BATCH = 'coalesce((SELECT batch FROM processes WHERE id = :process), 0) AS
 /** Rows read at a time: none of it holds a snapshot open, so that the log of changes can be folded in. */
 const PAGE = 128;
 
+type SummedColumns = Pick<Row, 'size_bytes' | 'allocated_bytes' | 'pinned'>;
 type StoredRow = EntryRow & Use & {readonly id: number; readonly key: Buffer};
 
 /** What the catalogue is asked, each question a statement prepared once. */
 export class CatalogueReader {
 	readonly #entry: Statement<[Buffer], EntryRow>;
+	readonly #counted: Statement<[Buffer], SummedColumns>;
 	readonly #use: Statement<[{key: Buffer; process: number}], Use & WrittenBatch>;
 	readonly #usage: Statement<[{process: number}], Usage>;
 	readonly #page: Statement<[number], StoredRow>;
@@ -77,6 +80,7 @@ export class CatalogueReader {
 	constructor(readonly database: Database) {
 		const prepare = <P extends unknown[], R>(sql: string) => database.prepare(sql) as unknown as Statement<P, R>;
 		this.#entry = prepare(`SELECT ${ENTRY} FROM entries WHERE key = ?`);
+		this.#counted = prepare('SELECT size_bytes, allocated_bytes, pinned FROM entries WHERE key = ?');
 		this.#use = prepare(`SELECT ${USE}, ${BATCH} FROM entries WHERE key = :key`);
 		this.#usage = prepare(`
 			SELECT entries, size_bytes AS sizeBytes, allocated_bytes AS allocatedBytes, pinned_bytes AS pinnedBytes,
@@ -96,6 +100,18 @@ export class CatalogueReader {
 	entry(key: Key): Entry | undefined {
 		const row = this.#entry.get(blob(key));
 		return row && toEntry(key, row);
+	}
+
+	/** Of `entry` what is summed up. */
+	counted(key: Key): Counted | undefined {
+		const row = this.#counted.get(blob(key));
+		if (row === undefined) return undefined;
+		return {sizeBytes: row.size_bytes, allocatedBytes: row.allocated_bytes, sidecar: {pinned: row.pinned === 1}};
+	}
+
+	/** All that is asked in `work` is as of one moment. */
+	atOnce<T>(work: () => T): T {
+		return this.database.transaction(work)();
 	}
 
 	/** @param process - as for `usage`. */

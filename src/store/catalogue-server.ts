@@ -2,7 +2,7 @@ import {messageOf} from '../base/errors.js';
 import type {Database} from '../sqlite/open.js';
 import {retryBusy} from '../sqlite/retry.js';
 import {checkCatalogue, type CatalogueState} from './catalogue-check.js';
-import {catalogueInode, isUseless, openCatalogue, removeCatalogue} from './catalogue-file.js';
+import {catalogueIdentity, isUseless, openCatalogue, removeCatalogue} from './catalogue-file.js';
 import {
 	CatalogueWriter,
 	type Applied,
@@ -15,19 +15,20 @@ import type {Key} from './key.js';
 import type {Layout} from './layout.js';
 
 export type ServerEvent =
-	/** Another file is the catalogue now, and it knows little: `process` is the teller's row in it. */
+	/** Another catalogue than main reads is there now, and it may know little: `process` is the teller's row in it. */
 	| {readonly kind: 'renewed'; readonly reason: string; readonly process: number}
 	| {readonly kind: 'scanned'; readonly part: Scanned};
 
 interface Open {
 	readonly database: Database;
 	readonly writer: CatalogueWriter;
-	/** Which file it is. */
-	readonly inode: bigint | undefined;
+	/** Which files it is. */
+	readonly identity: string;
 }
 
 /** How long somebody who must not wait for the catalogue waits for it. */
 const CLAIM_PATIENCE_MS = 50;
+const REMOVED = 'it was removed';
 
 /**
  * Writes the catalogue for one process, whatever becomes of the file: it waits
@@ -35,6 +36,8 @@ const CLAIM_PATIENCE_MS = 50;
  */
 export class CatalogueServer {
 	#open: Open | undefined;
+	/** Why another one is there than main reads. */
+	#reason = REMOVED;
 	/** What this process has said, to be said again in a catalogue that is made anew. */
 	readonly #limits = new Map<string, string>();
 	#isWatching = false;
@@ -45,6 +48,8 @@ export class CatalogueServer {
 		private readonly layout: Layout,
 		private readonly identity: OpenerIdentity,
 		private readonly tellMain: (event: ServerEvent) => void,
+		/** The `catalogueIdentity` of the one that main reads. */
+		private known: string | undefined,
 	) {}
 
 	/** @returns the process's row. */
@@ -63,11 +68,18 @@ export class CatalogueServer {
 	 */
 	async scan(isWatching: boolean): Promise<void> {
 		const writer = await this.#do(current => current);
-		for await (const part of writer.scan(work => this.#do(work))) {
-			if (performance.now() > this.#givenUpAt) return;
-			if (part.changed.length + part.stripped.length + part.damaged.length > 0) this.tellMain({kind: 'scanned', part});
-			// It was lost meanwhile: main has been told, and will ask again.
-			if (this.#open?.writer !== writer) return;
+		// Where it was lost meanwhile main has been told, and will ask again.
+		const isLost = () => this.#open !== undefined && this.#open.writer !== writer;
+		try {
+			for await (const part of writer.scan(work => this.#do(work))) {
+				if (performance.now() > this.#givenUpAt) return;
+				if (part.changed.length + part.stripped.length + part.damaged.length > 0)
+					this.tellMain({kind: 'scanned', part});
+				if (isLost()) return;
+			}
+		} catch (error) {
+			if (isLost()) return;
+			throw error;
 		}
 
 		this.#isWatching = isWatching;
@@ -109,10 +121,10 @@ export class CatalogueServer {
 		return this.#do(writer => writer.writtenBetween(afterMs, beforeMs));
 	}
 
-	/** The catalogue of this inode was found to be useless by a reader. */
-	renew(inode: bigint | undefined, reason: string): Promise<void> {
+	/** The catalogue of this identity was found to be useless by a reader. */
+	renew(identity: string, reason: string): Promise<void> {
 		return this.#do(() => {
-			if (this.#open?.inode === inode) this.#renew(reason);
+			if (this.#open?.identity === identity) this.#renew(reason);
 		});
 	}
 
@@ -157,36 +169,53 @@ export class CatalogueServer {
 
 	/** The catalogue that is there now. */
 	#current(): Open {
-		if (this.#open === undefined) return this.#openFile();
-		if (catalogueInode(this.layout.catalogue) === this.#open.inode) return this.#open;
-		return this.#reopen('it was removed');
+		const isThere = this.#open?.identity === catalogueIdentity(this.layout.catalogue);
+		const open = this.#open !== undefined && isThere ? this.#open : this.#reopen();
+		// Opening or introducing it may have failed before, as it does where another process writes.
+		if (open.identity !== this.known) this.#introduce(open);
+		return open;
 	}
 
 	#renew(reason: string): Open {
-		this.#open?.database.close();
-		this.#open = undefined;
-		removeCatalogue(this.layout);
-		return this.#reopen(reason);
+		this.#reason = reason;
+		this.#remove();
+		return this.#current();
 	}
 
-	#reopen(reason: string): Open {
-		this.#open?.database.close();
+	#reopen(): Open {
+		// What is left of one that was removed in part is none.
+		this.#remove();
+		return this.#openFile();
+	}
+
+	#remove(): void {
+		const open = this.#open;
 		this.#open = undefined;
-		const opened = this.#openFile();
-		if (this.#limits.size > 0) opened.writer.setLimits([...this.#limits]);
-		if (this.#isWatching) opened.writer.setWatching(true);
-		this.tellMain({kind: 'renewed', reason, process: opened.writer.process});
-		return opened;
+		if (open === undefined) return;
+		// The next one may have the inodes of this one, and is another one all the same.
+		this.known = undefined;
+		open.database.close();
+		removeCatalogue(this.layout, open.identity);
+	}
+
+	/** Says in a catalogue that is made anew what was said in the one before, and tells main of it. */
+	#introduce({writer, identity}: Open): void {
+		if (this.#limits.size > 0) writer.setLimits([...this.#limits]);
+		if (this.#isWatching) writer.setWatching(true);
+		this.known = identity;
+		this.tellMain({kind: 'renewed', reason: this.#reason, process: writer.process});
+		this.#reason = REMOVED;
 	}
 
 	#openFile(): Open {
-		const {database} = openCatalogue(this.layout, {isReading: false});
+		const {database, identity, wasLost} = openCatalogue(this.layout, {isReading: false});
+		this.#reason = wasLost ?? this.#reason;
 		try {
-			const writer = new CatalogueWriter(database, this.layout, this.identity);
-			this.#open = {database, writer, inode: catalogueInode(this.layout.catalogue)};
+			this.#open = {database, identity, writer: new CatalogueWriter(database, this.layout, this.identity)};
 			return this.#open;
 		} catch (error) {
 			database.close();
+			if (isUseless(error)) removeCatalogue(this.layout, identity);
 			throw error;
 		}
 	}

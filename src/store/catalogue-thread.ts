@@ -42,6 +42,8 @@ export interface ThreadData {
 	/** Where the catalogue is: `Layout.shared`. */
 	readonly shared: string;
 	readonly identity: OpenerIdentity;
+	/** The `catalogueIdentity` of the one that main reads. */
+	readonly known: string;
 }
 
 interface Waiter {
@@ -61,13 +63,15 @@ const HEAP = {maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128};
 export class CatalogueThread {
 	#worker: Worker | undefined;
 	readonly #waiters = new Map<number, Waiter>();
-	readonly #data: ThreadData;
+	readonly #data: Omit<ThreadData, 'known'>;
 	#calls = 0;
 	#isClosed = false;
 
 	constructor(
 		{root, shared}: Pick<Layout, 'root' | 'shared'>,
 		private readonly onEvent: (event: ServerEvent) => void,
+		/** The `catalogueIdentity` of the one that is read here. */
+		private readonly known: () => string,
 	) {
 		this.#data = {root, shared, identity: {...thisProcess(), opener: uniqueSuffix()}};
 	}
@@ -100,7 +104,7 @@ export class CatalogueThread {
 
 	#start(): Worker {
 		const worker = new Worker(new URL('catalogue-worker.js', import.meta.url), {
-			workerData: this.#data,
+			workerData: {...this.#data, known: this.known()} satisfies ThreadData,
 			resourceLimits: HEAP,
 			execArgv: [],
 		});

@@ -5,8 +5,8 @@ import {CatalogueServer} from './catalogue-server.js';
 import type {Answer, Question, ThreadData} from './catalogue-thread.js';
 import {Layout} from './layout.js';
 
-const {root, shared, identity} = workerData as ThreadData;
-const server = new CatalogueServer(new Layout(root, shared), identity, event => send({event}));
+const {root, shared, identity, known} = workerData as ThreadData;
+const server = new CatalogueServer(new Layout(root, shared), identity, event => send({event}), known);
 
 parentPort?.on('message', (question: Question) => void answer(question));
 

@@ -3,7 +3,7 @@ import type {Log} from '../base/log.js';
 import {isAlive} from '../base/process-identity.js';
 import {isBusy} from '../sqlite/retry.js';
 import type {Alias} from './aliases.js';
-import {catalogueInode, isUseless, openCatalogue} from './catalogue-file.js';
+import {isUseless, openCatalogue} from './catalogue-file.js';
 import {
 	CatalogueReader,
 	type FillRow,
@@ -57,8 +57,8 @@ export class Catalogue {
 	readonly #log: Log;
 	readonly #thread: CatalogueThread;
 	#reader: CatalogueReader;
-	/** Which file the reader has open. */
-	#inode: bigint | undefined;
+	/** Which files the reader has open: a `catalogueIdentity`. */
+	#identity: string;
 	/** The row of this process, once it has one. */
 	#process = 0;
 	/** Noted, and not on its way yet. */
@@ -76,6 +76,7 @@ export class Catalogue {
 	#saying: Promise<void> = Promise.resolve();
 	#aliases: Promise<void> = Promise.resolve();
 	#isRenewing = false;
+	#scans = 0;
 	#hasFailed = false;
 	#isClosed = false;
 
@@ -87,10 +88,14 @@ export class Catalogue {
 	constructor(layout: Layout, log: Log) {
 		this.#layout = layout;
 		this.#log = log;
-		const {reader, wasLost} = this.#openReader();
-		this.#reader = reader;
+		const {database, identity, wasLost} = openCatalogue(layout, {isReading: true});
+		[this.#reader, this.#identity] = [new CatalogueReader(database), identity];
 		if (wasLost !== undefined) this.#sayLost(wasLost);
-		this.#thread = new CatalogueThread(layout, event => this.#hear(event));
+		this.#thread = new CatalogueThread(
+			layout,
+			event => this.#hear(event),
+			() => this.#identity,
+		);
 	}
 
 	/** Called with keys whose sidecars should be written, as their accesses are so much later. */
@@ -108,6 +113,11 @@ export class Catalogue {
 	}
 
 	get usage(): Usage {
+		if (this.#pending().some(({isDoubtful}) => isDoubtful)) {
+			const usage = this.#ask(reader => reader.atOnce(() => this.#usageByRows(reader)));
+			if (usage !== undefined) return usage;
+		}
+
 		this.#usage = this.#ask(reader => reader.usage(this.#process)) ?? this.#usage;
 		return this.#lackedBy(this.#usage).reduce((sums, pending) => pending.addedTo(sums), this.#usage);
 	}
@@ -231,13 +241,19 @@ export class Catalogue {
 	}
 
 	/** Compares the catalogue with the directory; `onFound` tells what that brings. */
-	scan(isWatching: boolean): Promise<void> {
-		return this.#thread.call('scan', isWatching);
+	async scan(isWatching: boolean): Promise<void> {
+		this.#scans++;
+		this.#doubt();
+		try {
+			await this.#thread.call('scan', isWatching);
+		} finally {
+			this.#scans--;
+		}
 	}
 
 	/** Makes it anew and empty, unless that has been done since it was opened here. */
 	renew(reason: string): Promise<void> {
-		return this.#thread.call('renew', this.#inode, reason);
+		return this.#thread.call('renew', this.#identity, reason);
 	}
 
 	/** Makes the sums those of the rows. */
@@ -337,6 +353,24 @@ export class Catalogue {
 		return this.#flying === undefined || isWritten ? [this.#queued] : [this.#flying, this.#queued];
 	}
 
+	/** The sums with what is not written yet, each key of it held against its row. O(what is not written yet). */
+	#usageByRows(reader: CatalogueReader): Usage {
+		const usage = (this.#usage = reader.usage(this.#process));
+		const newest = new Pending();
+		for (const {changes} of this.#lackedBy(usage).reverse()) {
+			for (const [key, entry] of changes) {
+				if (!newest.changes.has(key)) newest.note(key, reader.counted(key), entry);
+			}
+		}
+
+		return newest.addedTo(usage);
+	}
+
+	/** Rows come or go otherwise than as it was noted. */
+	#doubt(): void {
+		for (const pending of this.#pending()) pending.isDoubtful = true;
+	}
+
 	#write(afterMs: number): void {
 		const now = performance.now();
 		const endsAt = this.#queued.size > FULL ? now : now + afterMs;
@@ -365,6 +399,7 @@ export class Catalogue {
 		const flying = this.#queued;
 		this.#flying = flying;
 		this.#queued = new Pending();
+		this.#queued.isDoubtful = this.#scans > 0;
 		this.#batch++;
 		try {
 			if (this.#process === 0) await this.register();
@@ -404,20 +439,29 @@ export class Catalogue {
 		this.#sayLost(event.reason);
 		this.#process = event.process;
 		this.#isRenewing = false;
+		this.#readAnew();
+	}
+
+	/** Reads the catalogue that is there now. */
+	#readAnew(): void {
+		if (this.#isClosed) return;
 		const old = this.#reader;
-		this.#reader = this.#openReader().reader;
+		try {
+			const {database, identity} = openCatalogue(this.#layout, {isReading: true});
+			[this.#reader, this.#identity] = [new CatalogueReader(database), identity];
+		} catch (error) {
+			this.#log.error('the catalogue that was made anew cannot be read for now', {reason: messageOf(error)});
+			setTimeout(() => this.#readAnew(), RETRY_AFTER_MS).unref();
+			return;
+		}
+
 		old.database.close();
+		this.#doubt();
 		this.onLost();
 	}
 
 	#sayLost(reason: string): void {
 		this.#log.warn('the catalogue was lost and is made anew from the directory; access counts begin again', {reason});
-	}
-
-	#openReader(): {reader: CatalogueReader; wasLost: string | undefined} {
-		const {database, wasLost} = openCatalogue(this.#layout, {isReading: true});
-		this.#inode = catalogueInode(this.#layout.catalogue);
-		return {reader: new CatalogueReader(database), wasLost};
 	}
 
 	/** Undefined where SQLite has no answer now: who asks has the directory to look at. */
@@ -449,7 +493,7 @@ export class Catalogue {
 		if (!isUseless(error) && !hasCode(error, 'corrupt-entry')) throw error;
 		if (this.#isRenewing) return;
 		this.#isRenewing = true;
-		this.#thread.call('renew', this.#inode, messageOf(error)).catch((reason: unknown) => {
+		this.#thread.call('renew', this.#identity, messageOf(error)).catch((reason: unknown) => {
 			this.#isRenewing = false;
 			this.#log.error('the catalogue cannot be made anew', {reason: messageOf(reason)});
 		});

@@ -8,6 +8,13 @@ interface Touch {
 	readonly times: number;
 }
 
+/** Of an entry what is summed up. */
+export interface Counted {
+	readonly sizeBytes: number;
+	readonly allocatedBytes: number;
+	readonly sidecar: {readonly pinned: boolean};
+}
+
 /** What has been noted of the catalogue and is not written yet. */
 export class Pending {
 	/** What is under a key now; undefined for what is gone. */
@@ -15,6 +22,11 @@ export class Pending {
 	readonly touches = new Map<Key, Touch>();
 	/** Deleted, be it that they were set again since: what was known of their use is over. */
 	readonly forgotten = new Set<Key>();
+	/**
+	 * Rows may have come or gone under these keys otherwise than by what was noted:
+	 * by a scan, or with the catalogue. What they add has to be asked of the rows.
+	 */
+	isDoubtful = false;
 	/** What the process holds on the disk has changed. */
 	isHeldNew = false;
 	#entries = 0;
@@ -36,7 +48,7 @@ export class Pending {
 	}
 
 	/** @param before - what has been under the key by all that was known. */
-	note(key: Key, before: Entry | undefined, after: Entry | undefined): void {
+	note(key: Key, before: Counted | undefined, after: Entry | undefined): void {
 		this.#count(before, -1);
 		this.#count(after, 1);
 		this.changes.set(key, after);
@@ -72,13 +84,14 @@ export class Pending {
 
 		for (const key of earlier.forgotten) this.forgotten.add(key);
 		this.isHeldNew ||= earlier.isHeldNew;
+		this.isDoubtful ||= earlier.isDoubtful;
 		this.#entries += earlier.#entries;
 		this.#sizeBytes += earlier.#sizeBytes;
 		this.#allocatedBytes += earlier.#allocatedBytes;
 		this.#pinnedBytes += earlier.#pinnedBytes;
 	}
 
-	#count(entry: Entry | undefined, sign: 1 | -1): void {
+	#count(entry: Counted | undefined, sign: 1 | -1): void {
 		if (entry === undefined) return;
 		this.#entries += sign;
 		this.#sizeBytes += sign * entry.sizeBytes;

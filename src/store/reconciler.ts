@@ -20,6 +20,8 @@ import {DirectoryWatch} from './watch.js';
  * damaged may be its work half done. Nothing is touched before this age.
  */
 export const SETTLED_AFTER_MS = 60_000;
+/** After it could not be. */
+const SCAN_AGAIN_AFTER_MS = 5000;
 
 export interface ReconcilerContext {
 	readonly layout: Layout;
@@ -101,7 +103,7 @@ export class Reconciler {
 		sweepPartials(layout, clock.now());
 		if (catalogue.others().some(({is_watching}) => is_watching === 1)) return;
 		await catalogue.scan(this.#watch !== undefined);
-		// What was found both here and by the scan is counted once from then on.
+		// What was found here meanwhile is there for others too.
 		await catalogue.flush();
 		if (!this.#closed) log.info('store read', {entries: catalogue.totals.entries});
 	}
@@ -129,7 +131,9 @@ export class Reconciler {
 			await catalogue.scan(this.#watch !== undefined);
 			this.context.onGrown();
 		} catch (error) {
-			if (!this.#closed) log.error('the store could not be looked at', {reason: messageOf(error)});
+			if (this.#closed) return;
+			log.error('the store could not be looked at', {reason: messageOf(error)});
+			setTimeout(() => void this.#scanAgain(why), SCAN_AGAIN_AFTER_MS).unref();
 		}
 	}
 
@@ -157,6 +161,8 @@ export class Reconciler {
 			await this.context.locks.idle(key);
 			if (!this.#closed && !this.#isAsKnown(key)) await this.#checkBetweenWrites(key);
 		}
+
+		if (!this.#closed) this.context.onGrown();
 	}
 
 	/** As `check`, when no larder is in the middle of changing the files: what looks gone is gone. */

@@ -263,7 +263,11 @@ export class Verification implements AsyncIterable<Finding> {
 
 	/** Found out in a thread of its own: it takes as long as reading all of the catalogue. */
 	async #catalogueState(): Promise<CatalogueState> {
-		const thread = new CatalogueThread(this.#layout, () => undefined);
+		const thread = new CatalogueThread(
+			this.#layout,
+			() => undefined,
+			() => '',
+		);
 		try {
 			return await thread.call('check');
 		} finally {

@@ -1,5 +1,6 @@
 /** The catalogue is an index over the sidecars: whatever becomes of it, no entry is lost with it. */
 import {existsSync} from 'node:fs';
+import {isDeepStrictEqual} from 'node:util';
 import test, {type ExecutionContext} from 'ava';
 import {keyOf} from '../../src/store/key.js';
 import type {Store} from '../../src/store/store.js';
@@ -65,15 +66,21 @@ async function assertServed(t: ExecutionContext, store: Store, from = 0): Promis
 	for (let index = from; index < ENTRIES; index++) t.is(await get(store, urlOf(index)), bodyOf(index));
 }
 
-/** Gives the totals time to become those of the disk, and asserts that they are. */
+/** Gives the totals time to become those of the disk, and asserts that they are: of both as they were at one moment. */
 async function assertTotals(t: ExecutionContext, directory: string, store: Store): Promise<void> {
-	const actual = () => {
+	const look = () => {
 		const {entries, sizeBytes, allocatedBytes} = store.totals;
-		return {entries, total_bytes: sizeBytes, allocated_bytes: allocatedBytes, used_bytes: store.usedBytes};
+		return {
+			counted: {entries, total_bytes: sizeBytes, allocated_bytes: allocatedBytes, used_bytes: store.usedBytes},
+			there: {...totalsOnDisk(directory), used_bytes: allocatedOnDisk(directory)},
+		};
 	};
-	const expected = {...totalsOnDisk(directory), used_bytes: allocatedOnDisk(directory)};
-	await until('they are', () => JSON.stringify(actual()) === JSON.stringify(expected)).catch(() => undefined);
-	t.deepEqual(actual(), expected);
+	let last = look();
+	await until('they are', () => {
+		last = look();
+		return isDeepStrictEqual(last.counted, last.there);
+	}).catch(() => undefined);
+	t.deepEqual(last.counted, last.there);
 }
 
 /** The warnings and errors in a log that name the catalogue. */

@@ -1,4 +1,6 @@
 import test from 'ava';
+import {Budget} from '../../../src/store/budget.js';
+import {NO_LIMITS} from '../../../src/store/limits.js';
 import {failsWith, openBudget} from '../../helpers/cache.js';
 
 /** A budget of 100 over entries of 30 each that it may evict, one a turn. */
@@ -40,6 +42,19 @@ test('of two who ask for more than both can have, the first gets it', async t =>
 	await first;
 	await failsWith(t, 'no-space', second);
 	t.is(budget.usedBytes, 80);
+});
+
+test('who finds room at one look is not refused for what others have taken by the next', async t => {
+	const looks = [100, 50, 100];
+	const budget = new Budget({
+		limits: () => ({...NO_LIMITS, maxBytes: 100}),
+		usage: () => ({entries: 1, allocatedBytes: looks.shift() ?? 50, heldByOthers: 0}),
+		diskFreeBytes: () => Infinity,
+		evictNext: () => Promise.resolve(false),
+		onHeld() {},
+	});
+	await budget.take(50);
+	t.is(budget.heldBytes, 50);
 });
 
 test('a refusal takes nothing', async t => {

@@ -8,10 +8,12 @@ import fc from 'fast-check';
 import {NO_LOG} from '../../../src/base/log.js';
 import {openDatabase} from '../../../src/sqlite/open.js';
 import {Catalogue, type Totals} from '../../../src/store/catalogue.js';
+import type {Entry} from '../../../src/store/entry.js';
+import {inspect} from '../../../src/store/inspect.js';
 import {keyOf} from '../../../src/store/key.js';
 import {Layout} from '../../../src/store/layout.js';
 import {POLICIES, type PolicyName, type Use} from '../../../src/store/policies.js';
-import {recordingLog, temporaryDirectory} from '../../helpers/cache.js';
+import {openStore, put, recordingLog, temporaryDirectory} from '../../helpers/cache.js';
 import {ForkedProcess} from '../../helpers/forked-process.js';
 import {makeEntry, type MadeEntry} from '../../helpers/made-entry.js';
 import {sh} from '../../helpers/run.js';
@@ -108,6 +110,57 @@ test.serial('totals are the sums, also after a replacement, and deleting twice c
 	await step(() => catalogue.delete(keyOf(B)), 1, 9, 4096);
 	await step(() => catalogue.delete(keyOf(C)), 1, 9, 4096);
 });
+
+/** A directory with entries under these URLs and no catalogue, and one that is open on it and knows none. */
+async function withoutRows(t: ExecutionContext, ...urls: string[]): Promise<{layout: Layout; catalogue: Catalogue}> {
+	const layout = layoutOf(t);
+	const store = openStore(t, {directory: layout.root});
+	for (const url of urls) await put(store, url, 'body');
+	await store.close();
+	removeCatalogue(layout);
+	const catalogue = open(t, layout);
+	await catalogue.register();
+	return {layout, catalogue};
+}
+
+function removeCatalogue({catalogue}: Layout): void {
+	for (const suffix of ['', '-wal', '-shm']) rmSync(catalogue + suffix, {force: true});
+}
+
+test.serial('what was noted and is found by a scan as well counts once, also before it is written', async t => {
+	const {layout, catalogue} = await withoutRows(t, A, B);
+	catalogue.set(foundEntry(layout, A));
+	const scanning = catalogue.scan(false);
+	for (let looks = 0; looks < 1000 && catalogue.get(keyOf(B)) === undefined; looks++) standStill(5);
+	standStill(20);
+	t.is(catalogue.totals.entries, 2);
+	catalogue.delete(keyOf(A));
+	t.is(catalogue.totals.entries, 1);
+	catalogue.set(foundEntry(layout, A));
+	t.is(catalogue.totals.entries, 2);
+	await scanning;
+	await throughout(catalogue, when => t.is(catalogue.totals.entries, 2, when));
+});
+
+test.serial('what was deleted before the catalogue was lost is not missed in the one made anew', async t => {
+	const {layout, catalogue} = await withoutRows(t, A, B, C);
+	await catalogue.scan(false);
+	t.is(catalogue.totals.entries, 3);
+	removeCatalogue(layout);
+	rmSync(layout.sidecar(keyOf(A)));
+	rmSync(layout.data(keyOf(A)));
+	catalogue.delete(keyOf(A));
+	t.is(catalogue.totals.entries, 2);
+	await catalogue.scan(false);
+	t.is(catalogue.totals.entries, 2);
+	await throughout(catalogue, when => t.is(catalogue.totals.entries, 2, when));
+});
+
+function foundEntry(layout: Layout, url: string): Entry {
+	const found = inspect(layout, keyOf(url));
+	if (found.state !== 'entry') throw new Error(`there is no entry of ${url}`);
+	return found.entry;
+}
 
 test.serial('totals are the sums at any moment of many writes', async t => {
 	const catalogue = open(t);
