@@ -114,13 +114,17 @@ interface Circumstances {
 	readonly status?: number;
 }
 
+/** RFC 9111 section 5.1: a number of seconds, the first of a list; anything else counts for nothing. */
+const AGE = /^\d+(?=\s*(?:[,;]|$))/;
+
 /** The library's object as if it had been made when the answer came, and were asked at `nowMs`. */
 function policyOf(caching: CachingFacts, circumstances: Circumstances = {}): CachePolicy {
 	const {nowMs = receivedAtMs(caching), lastModifiedMs, status = 200} = circumstances;
-	const {'cache-control': control, expires} = caching.headers;
+	const {'cache-control': control, expires, age, ...others} = caching.headers;
 	const expiresAtMs = expires === undefined ? undefined : parseHttpDate(expires, nowMs);
 	const headers = {
-		...caching.headers,
+		...others,
+		...(age !== undefined && {age: AGE.exec(age)?.[0] ?? '0'}),
 		...(control !== undefined && {'cache-control': understood(canonicalCacheControl(control))}),
 		// What is no date is a time that has passed: RFC 9111 section 5.3.
 		...(expires !== undefined && {expires: expiresAtMs === undefined ? '0' : new Date(expiresAtMs).toUTCString()}),

@@ -15,7 +15,7 @@ import {ScriptedOrigin} from './scripted-origin.js';
 export const sending: ((headers: RequestHeaders) => object) | undefined = undefined;
 
 /** Spread, so that it may be an option that is not there yet. */
-const AS_HTTP_SAYS = {freshness: 'http'};
+const AS_HTTP_SAYS = {freshness: 'http'} as const;
 
 export class Stage {
 	readonly #directory = mkdtempSync(path.join(tmpdir(), 'larder-test-'));
