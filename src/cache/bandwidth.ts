@@ -74,6 +74,11 @@ export class Bandwidth {
 		return waited;
 	}
 
+	/** Whether somebody waits for more than the rate lets come. */
+	get isShort(): boolean {
+		return this.#line.first !== undefined;
+	}
+
 	#has(bytes: number): boolean {
 		return this.#bytes >= Math.min(bytes, this.#bucketBytes);
 	}

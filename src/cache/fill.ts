@@ -1,4 +1,5 @@
 import {abortable} from '../base/abort.js';
+import type {Clock} from '../base/clock.js';
 import {asError, CacheError} from '../base/errors.js';
 import type {Range} from '../base/range-set.js';
 import {redact} from '../base/redact.js';
@@ -6,10 +7,12 @@ import type {Entry} from '../store/entry.js';
 import type {Description} from '../store/store.js';
 import {ArrivedBytes} from './arrived-bytes.js';
 import {Bringing, type BringingContext, type Outcome} from './bringing.js';
-import type {Beginning} from './download.js';
+import type {Beginning, Download} from './download.js';
 import type {DownloadState} from './download-status.js';
+import {Trickle} from './trickle.js';
 
 export interface FillContext extends BringingContext {
+	readonly clock: Clock;
 	/** Called once: it is over, its last reader has gone, and it has left nothing behind that nobody needs. */
 	onClosed(): void;
 }
@@ -21,6 +24,8 @@ type Begun = Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'>;
 const LEFT_AFTER_MS = 2000;
 /** What nobody could go on with is kept so much longer. */
 const DROPPED_AFTER_MS = 60_000;
+/** How often it is looked whether what goes on without readers brings enough. */
+const LOOK_EVERY_MS = 1000;
 
 /**
  * One URL on its way into the store: downloaded here, or followed where another
@@ -240,6 +245,29 @@ export class Fill {
 		const download = this.#bringing.download;
 		if (this.#bringing.isFollowing || download?.isAnswered !== true) this.cancel(this.#given('given up'));
 		else if (download.isFollowed || download.suspend()) this.#leaveAfter(LEFT_AFTER_MS);
+		else this.#goOnAlone(download);
+	}
+
+	/** It is to come to its end without readers, unless it takes its slot for too little. */
+	#goOnAlone(download: Download): void {
+		if (this.#isOver) return;
+		const {clock, bandwidth} = this.context;
+		const trickle = new Trickle(clock.now(), download.downloadedBytes);
+		const look = () => {
+			const isHeldUp = download.isFollowed || download.isConverting || bandwidth.isShort;
+			if (isHeldUp) trickle.restart(clock.now(), download.downloadedBytes);
+			else if (trickle.isTooLittle(clock.now(), download.downloadedBytes)) this.#drop(download);
+		};
+		clearTimeout(this.#alone);
+		this.#alone = setInterval(look, LOOK_EVERY_MS).unref();
+	}
+
+	/** What somebody can go on with is kept. */
+	#drop(download: Download): void {
+		clearTimeout(this.#alone);
+		this.#isLeaving = download.isResumable;
+		if (this.#isLeaving) download.leave();
+		else this.cancel(this.#given('left alone'));
 	}
 
 	#leaveAfter(ms: number): void {
@@ -256,6 +284,8 @@ export class Fill {
 			this.#isLeaving = download.isResumable;
 			if (this.#isLeaving) download.leave();
 			else this.#alone = setTimeout(() => this.cancel(this.#given('left alone')), DROPPED_AFTER_MS).unref();
+		} else {
+			this.#goOnAlone(download);
 		}
 	}
 

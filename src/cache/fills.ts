@@ -82,7 +82,7 @@ export class Fills {
 		if (this.#isClosed) throw closed();
 		const {store, transforms, fillMode, log, clock, slots, bandwidth, freshness, counters} = this.context;
 		const fill = new Fill(url, key, {
-			...{store, source, transforms, fillMode, log, nowMs: clock.now(), replaced},
+			...{store, source, transforms, fillMode, log, clock, nowMs: clock.now(), replaced},
 			...{slots, bandwidth, buffers: this.#buffers, windows: this.#windows},
 			mayKeep: caching => freshness.mayKeep(url, caching),
 			onDecided: lookup => counters[lookup === 'hit' ? 'hits' : 'misses']++,

@@ -16,6 +16,7 @@ import type {Fill} from './fill.js';
 import type {FillMode} from './fill-mode.js';
 import {Fills} from './fills.js';
 import {MovedError} from './moved-error.js';
+import {gather} from './gather.js';
 import {Put} from './put.js';
 import {Revalidator} from './revalidate.js';
 import type {Media, Source} from './source.js';
@@ -134,12 +135,14 @@ export class UrlCache {
 		if (lookup === 'hit') this.#store.touch(key);
 	}
 
-	/** Downloads into memory, past the store: for what the store cannot hold. */
+	/**
+	 * Downloads into memory, past the store: for what the store cannot hold. Of an
+	 * origin no more than 512 MiB, for what it sends may have no end.
+	 */
 	async download(url: string, source: Source = this.options.source): Promise<Media> {
-		const {body, mimetype, filename} = await source.fetch(url, new AbortController().signal);
-		const chunks: Uint8Array[] = [];
-		for await (const chunk of body) chunks.push(chunk);
-		const data = Buffer.concat(chunks);
+		const body = await source.fetch(url, new AbortController().signal);
+		const {mimetype, filename} = body;
+		const data = await gather(url, body, source === this.options.source ? MAX_GATHERED_BYTES : Infinity);
 		return {data, filename, mimetype: await decideType(mimetype, data.subarray(0, SNIFF_BYTES))};
 	}
 
@@ -383,6 +386,8 @@ export class UrlCache {
 
 /** How long somebody waits to hear whether what is stale may be used, in ms. */
 const PATIENCE_MS = 5000;
+/** The most that is read into memory of what the store cannot hold. */
+const MAX_GATHERED_BYTES = 512 * 1024 * 1024;
 
 /** What `promise` brings, or undefined where it takes long. */
 async function soon<T>(promise: Promise<T>): Promise<T | undefined> {

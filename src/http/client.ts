@@ -14,6 +14,7 @@ import {conditionsOf, isOfOtherVersion, type Unchanged} from './conditional.js';
 import {Exchange} from './exchange.js';
 import {Guard, type GuardPolicy} from './guard.js';
 import {OversizedError} from './oversized-error.js';
+import {quoted} from './quoted.js';
 import {checkRange, formatRange, type ByteRange} from './range.js';
 import {RANGE_ANSWERS, toRangeBody, type RangeBody} from './range-response.js';
 import {firstHop, follow, type Followed, type Hop, type Move} from './redirects.js';
@@ -189,6 +190,11 @@ export class HttpClient {
 	#toResponse(url: string, {answer, url: from, caching, movedTo}: Asked): HttpResponse {
 		const response = answer.toResponse(url, from);
 		this.#checkSize(answer, response.lengthBytes);
+		if (answer.encoding !== undefined) {
+			const fields = {url: answer.asked, encoding: quoted(answer.encoding)};
+			this.#log.warn('a body was sent encoded though that was not asked for, and is kept as it came', fields);
+		}
+
 		return {...response, caching, ...(movedTo !== undefined && {movedTo})};
 	}
 

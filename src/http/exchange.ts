@@ -1,10 +1,11 @@
 /** One request on the wire and its answer, until the body was read, given up or lost. */
 import type {ClientRequest, IncomingMessage} from 'node:http';
-import type {Readable} from 'node:stream';
+import type {Duplex, Readable} from 'node:stream';
 import {CacheError, systemCode} from '../base/errors.js';
 import {formatDuration} from '../base/units.js';
 import {connectionError} from './connection-error.js';
 import {OversizedError} from './oversized-error.js';
+import {quoted} from './quoted.js';
 
 export interface ExchangeOptions {
 	/** The URL, redacted. */
@@ -16,6 +17,11 @@ export interface ExchangeOptions {
 	/** Each of these ends the exchange with `aborted`. */
 	readonly signals: readonly AbortSignal[];
 }
+
+/** Answers before the answer: with status 103 there may be some. */
+const MAX_INTERIM = 100;
+/** RFC 9112 section 7; the other one RFC 2616 had, for none. */
+const CODINGS: ReadonlySet<string> = new Set(['chunked', 'identity']);
 
 /**
  * Holds the deadlines of one request and decides whether its body came whole.
@@ -65,13 +71,30 @@ export class Exchange {
 				this.#fail(new CacheError('origin-timeout', message));
 			}, headersTimeoutMs);
 		});
+		// Nobody has asked for another protocol, and who listens gets the connection.
+		request.once('upgrade', (_incoming: IncomingMessage, socket: Duplex) => {
+			socket.destroy();
+			this.#fail(new CacheError('origin-failed', `${asked} was answered with status 101`));
+		});
+		let interim = 0;
+		request.on('information', () => {
+			if (++interim > MAX_INTERIM) this.#fail(new CacheError('origin-failed', `${asked} sent interim answers only`));
+		});
 		request.prependOnceListener('response', (incoming: IncomingMessage) => {
 			clearTimeout(this.#headersTimer);
 			this.#incoming = incoming;
+			this.#checkCoding(incoming.headers['transfer-encoding']);
 			// By this header node-fetch knows a chunked body, and takes it for cut when its end does not come alone
 			// in one segment: with trailers, or split. Node's parser knows better; the check at the end asks it.
 			delete incoming.headers['transfer-encoding'];
 		});
+	}
+
+	/** What is coded in another way for its transfer is no file before it is decoded, and nobody has offered to. */
+	#checkCoding(coding = 'chunked'): void {
+		if (CODINGS.has(coding.trim().toLowerCase())) return;
+		const message = `${this.asked} was answered with the Transfer-Encoding ${quoted(coding)}`;
+		this.#fail(new CacheError('origin-failed', message));
 	}
 
 	/** The failure to report when no answer came; `error` itself when no request was made. */

@@ -10,8 +10,8 @@ const MAX_NAME_BYTES = 255;
 /** A name's last part counts as its extension only when it looks like one: `talk v1.2 final` has none. */
 const EXTENSION = /^\.[a-z0-9]{1,16}$/i;
 
-/** RFC 9110 section 5.6.2: type and subtype are tokens. */
-const MIMETYPE = /^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+$/;
+/** RFC 9110 section 5.6.2: type and subtype are tokens; RFC 6838 section 4.2: of at most 127 characters each. */
+const MIMETYPE = /^[!#$%&'*+.^_`|~0-9a-z-]{1,127}\/[!#$%&'*+.^_`|~0-9a-z-]{1,127}$/;
 
 /** Characters that change how the rest of a name is shown, so that `exe.gif` may be a program. */
 

@@ -1,6 +1,7 @@
 /** The answer to a range request, checked before a byte of it is used. */
 import type {CacheError} from '../base/errors.js';
 import {mimetypeOf} from './headers.js';
+import {quoted} from './quoted.js';
 import {parseContentRange, parseUnsatisfiedRange, type ByteRange, type ContentRange} from './range.js';
 import {RangesUnsupportedError, VersionChangedError} from './range-errors.js';
 import type {Answer} from './response.js';
@@ -93,7 +94,7 @@ function checkPart(answer: Answer, {range, version}: AskedRange, part: ContentRa
 		throw unsupported(answer, 'with several parts');
 	}
 
-	if (!part) throw unsupported(answer, `with the Content-Range "${answer.header('content-range') ?? ''}"`);
+	if (!part) throw unsupported(answer, `with the Content-Range ${quoted(answer.header('content-range') ?? '')}`);
 	const {start, end} = part;
 	if (end > (version.lengthBytes ?? Infinity)) throw changed(answer, `it has a byte ${end - 1}`);
 	if (start !== range.start || end > (range.end ?? Infinity)) {
@@ -102,7 +103,7 @@ function checkPart(answer: Answer, {range, version}: AskedRange, part: ContentRa
 
 	const announced = answer.contentLength() ?? end - start;
 	if (announced !== end - start) throw unsupported(answer, `with ${announced} bytes for [${start}, ${end})`);
-	if (answer.isEncoded) throw unsupported(answer, 'with a part of another encoding');
+	if (answer.encoding !== undefined) throw unsupported(answer, 'with a part of another encoding');
 	return part;
 }
 
@@ -113,7 +114,7 @@ function wholeFrom(answer: Answer, asked: AskedRange): RangeBody {
 	checkVersion(answer, asked, announced);
 	const lengthBytes = version.lengthBytes ?? announced;
 	const isShown = repeatsValidator(version, answer) || (announced !== undefined && version.lengthBytes === announced);
-	if (lengthBytes === undefined || !isShown || answer.isEncoded || range.start > maxSkipBytes) {
+	if (lengthBytes === undefined || !isShown || answer.encoding !== undefined || range.start > maxSkipBytes) {
 		throw unsupported(answer, 'with the whole body');
 	}
 

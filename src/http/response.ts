@@ -4,10 +4,11 @@ import {CacheError} from '../base/errors.js';
 import type {CachingFacts} from './caching-facts.js';
 import type {Exchange} from './exchange.js';
 import {filenameFor, mimetypeOf} from './headers.js';
+import {quoted} from './quoted.js';
 import {acceptsRanges} from './range.js';
 import type {Redirectable} from './redirects.js';
 import type {Answered} from './status.js';
-import {hasStrongValidator} from './validators.js';
+import {etagOf, hasStrongValidator} from './validators.js';
 
 /** Where a URL has moved for good. */
 export interface Moved {
@@ -25,7 +26,7 @@ export interface HttpResponse {
 	readonly status: number;
 	/** `undefined` when the origin does not say, as with a chunked body. */
 	readonly lengthBytes: number | undefined;
-	/** Type and subtype in lower case, when valid. */
+	/** Type and subtype in lower case, when valid; `undefined` for what is encoded. */
 	readonly mimetype: string | undefined;
 	/** See `filenameFor`; by the URL asked for. */
 	readonly filename: string;
@@ -72,7 +73,7 @@ export class Answer implements Redirectable, Answered {
 		this.status = status;
 		this.location = headers.get('location');
 		this.retryAfter = headers.get('retry-after');
-		this.etag = headers.get('etag') ?? undefined;
+		this.etag = etagOf(headers.get('etag'));
 		this.lastModifiedMs = parseDate(headers.get('last-modified'));
 		this.#headers = headers;
 		this.#exchange = exchange;
@@ -83,9 +84,10 @@ export class Answer implements Redirectable, Answered {
 		return this.#exchange.asked;
 	}
 
-	/** Whether the bytes to come are not those of the file: `identity` was all that was asked for. */
-	get isEncoded(): boolean {
-		return !['', 'identity'].includes((this.header('content-encoding') ?? '').trim().toLowerCase());
+	/** What the bytes to come are encoded as, though `identity` was all that was asked for. */
+	get encoding(): string | undefined {
+		const encoding = (this.header('content-encoding') ?? '').trim().toLowerCase();
+		return ['', 'identity'].includes(encoding) ? undefined : encoding;
 	}
 
 	header(name: string): string | null {
@@ -104,7 +106,7 @@ export class Answer implements Redirectable, Answered {
 		const lengthBytes = /^\d+$/.test(announced) ? Number(announced) : Number.NaN;
 		if (Number.isSafeInteger(lengthBytes)) return lengthBytes;
 		this.discard();
-		throw new CacheError('origin-failed', `${this.asked} announced a length of "${announced}" bytes`);
+		throw new CacheError('origin-failed', `${this.asked} announced a length of ${quoted(announced)} bytes`);
 	}
 
 	/** See `Exchange.read`. */
@@ -124,7 +126,10 @@ export class Answer implements Redirectable, Answered {
 	toResponse(requestedUrl: string, url: string): Omit<HttpResponse, 'caching' | 'movedTo'> {
 		const {status, etag, lastModifiedMs} = this;
 		const lengthBytes = this.contentLength();
-		const mimetype = mimetypeOf(this.header('content-type'));
+		// Both are said of what would be decoded, which is not what is kept.
+		const {encoding} = this;
+		const mimetype = encoding === undefined ? mimetypeOf(this.header('content-type')) : undefined;
+		const ranges = encoding === undefined ? acceptsRanges(this.header('accept-ranges')) : false;
 		return {
 			url,
 			status,
@@ -133,7 +138,7 @@ export class Answer implements Redirectable, Answered {
 			filename: filenameFor(requestedUrl, this.header('content-disposition'), mimetype),
 			etag,
 			lastModifiedMs,
-			acceptsRanges: acceptsRanges(this.header('accept-ranges')),
+			acceptsRanges: ranges,
 			hasStrongValidator: hasStrongValidator({etag, lastModifiedMs}, this.header('date')),
 			body: {[Symbol.asyncIterator]: () => this.read(lengthBytes)},
 			discard: () => this.discard(),

@@ -1,4 +1,5 @@
 /** By what one version of a body is told from another. */
+import {quoted} from './quoted.js';
 
 /** A version of a body, as far as it is known; the validators as the origin gave them with its bytes. */
 export interface BodyVersion {
@@ -20,8 +21,16 @@ export function isStrongEtag(etag: string | undefined): boolean {
 	return etag !== undefined && STRONG_ETAG.test(etag);
 }
 
+/** A longer one is none: it is kept with each entry, and is sent back where servers take a few KB of headers. */
+const MAX_ETAG_LENGTH = 1024;
+
 /** How much older than its answer a `Last-Modified` must be, so that no change of the same second can hide behind it. */
 const STRONG_AFTER_MS = 1000;
+
+/** An `ETag` as it came; `undefined` where none came, or one that is too long to be kept. */
+export function etagOf(header: string | null): string | undefined {
+	return header !== null && header.length <= MAX_ETAG_LENGTH ? header : undefined;
+}
 
 /**
  * Whether an answer has a validator that changes with every change of the
@@ -59,11 +68,16 @@ export function differenceOf(known: BodyVersion, answered: BodyVersion): string 
 		['length', known.lengthBytes, answered.lengthBytes],
 	];
 	const differing = facts.find(([, was, is]) => was !== undefined && is !== undefined && was !== is);
-	return differing && `its ${differing[0]} is ${differing[2]}, not ${differing[1]}`;
+	return differing && `its ${differing[0]} is ${shown(differing[2])}, not ${shown(differing[1])}`;
 }
 
 /** Whether `answered` carries the strong validator of `known`; false where that has none. */
 export function repeatsValidator(known: BodyVersion, answered: BodyVersion): boolean {
 	if (ifRangeOf(known) === undefined) return false;
 	return known.etag === undefined ? known.lastModifiedMs === answered.lastModifiedMs : known.etag === answered.etag;
+}
+
+/** An ETag has quotes of its own. */
+function shown(fact: string | number | undefined): string {
+	return quoted(String(fact)).slice(1, -1);
 }

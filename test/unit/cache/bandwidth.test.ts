@@ -88,6 +88,17 @@ test('a while without bytes is made good by 100 ms of the rate at most', async t
 	t.deepEqual(passed, ['a 0', 'b 60000', 'c 60010']);
 });
 
+test('the bandwidth is short as long as somebody waits for it', async t => {
+	const timers = new HandTimers();
+	const bandwidth = new Bandwidth(RATE, timers);
+	await bandwidth.take(BUCKET, 'reader');
+	t.false(bandwidth.isShort);
+	void bandwidth.take(10 * KIB, 'ahead');
+	t.true(bandwidth.isShort);
+	await timers.pass(10);
+	t.false(bandwidth.isShort);
+});
+
 test('64 KiB may come at once, however low the rate is', async t => {
 	const {timers, passed, take} = setUp(KIB);
 	take('a', 64 * KIB);
