@@ -122,7 +122,7 @@ test('a host name is resolved by the resolver given', withClient, async (t, {ori
 });
 
 test('a consumer may take longer than the idle deadline over a chunk', withClient, async (t, {origin, clientWith}) => {
-	const idleTimeoutMs = 60;
+	const idleTimeoutMs = 500;
 	const url = origin.serve('/x', {size: 1_000_000});
 	const response = await clientWith({idleTimeoutMs}).get(url, {signal: NEVER});
 	let received = 0;
@@ -138,7 +138,7 @@ test(
 	'a body that waits for its reader does not trip the idle deadline',
 	withClient,
 	async (t, {origin, clientWith}) => {
-		const idleTimeoutMs = 60;
+		const idleTimeoutMs = 500;
 		const response = await clientWith({idleTimeoutMs}).get(origin.serve('/x', {size: 500_000}), {signal: NEVER});
 		await new Promise(resolve => setTimeout(resolve, 2 * idleTimeoutMs));
 		t.is((await readBody(response)).length, 500_000);
