@@ -1,7 +1,6 @@
-import {abortable} from '../base/abort.js';
 import type {Clock} from '../base/clock.js';
 import type {Log} from '../base/log.js';
-import type {Freshness, FreshnessRules} from '../http/freshness.js';
+import type {FreshnessRules} from '../http/freshness.js';
 import {decideType, SNIFF_BYTES} from '../media/sniff.js';
 import type {Transform} from '../media/transforms.js';
 import {modifiedAtMs, type Entry} from '../store/entry.js';
@@ -12,19 +11,18 @@ import type {Verification, VerifyOptions} from '../store/verify.js';
 import {Absences} from './absences.js';
 import type {Bandwidth} from './bandwidth.js';
 import {statusOfLeft, type DownloadStatus} from './download-status.js';
-import type {Fill} from './fill.js';
 import type {FillMode} from './fill-mode.js';
 import {Fills} from './fills.js';
-import {MovedError} from './moved-error.js';
+import {Opener, type Refreshed} from './opener.js';
 import {gather} from './gather.js';
 import {Put} from './put.js';
 import {Revalidator} from './revalidate.js';
 import type {Media, Source} from './source.js';
 import type {Slots} from './slots.js';
 import {snapshot, type CacheStats, type Counters} from './stats.js';
-import {StoredVersion, type Version} from './version.js';
+import type {Version} from './version.js';
 
-export {isKey, keyOf, type Entry, type Key};
+export {isKey, keyOf, type Entry, type Key, type Refreshed};
 
 export interface UrlCacheOptions {
 	readonly store: Store;
@@ -39,14 +37,6 @@ export interface UrlCacheOptions {
 	readonly freshness: FreshnessRules;
 	readonly clock: Clock;
 	readonly log: Log;
-}
-
-/** What asking the source about a URL has led to. */
-export interface Refreshed {
-	/** `fetched` where nothing was stored. */
-	readonly outcome: 'unchanged' | 'changed' | 'fetched';
-	/** Resolves when what the source has is stored. @throws why it is not. */
-	readonly stored: Promise<void>;
 }
 
 /** What is known of a URL without asking anybody. */
@@ -64,15 +54,15 @@ export class UrlCache {
 	readonly #store: Store;
 	readonly #absences: Absences;
 	readonly #fills: Fills;
-	readonly #revalidator: Revalidator;
+	readonly #opener: Opener;
 	readonly #counters: Counters = {hits: 0, misses: 0, downloads: 0, failures: 0, downloadedBytes: 0};
-	#isOffline = false;
 
 	constructor(private readonly options: UrlCacheOptions) {
 		this.#store = options.store;
 		this.#absences = new Absences(options.clock);
 		this.#fills = new Fills({...options, absences: this.#absences, counters: this.#counters});
-		this.#revalidator = new Revalidator({...options, fills: this.#fills, absences: this.#absences});
+		const parts = {...options, fills: this.#fills, absences: this.#absences, counters: this.#counters};
+		this.#opener = new Opener({...parts, revalidator: new Revalidator(parts)});
 	}
 
 	/** Finds out what the directory holds; everything works before it is done, but totals and listings are short. */
@@ -80,53 +70,29 @@ export class UrlCache {
 		return this.#store.load();
 	}
 
-	/**
-	 * Opens a URL: the stored entry, or a download of it. Resolves when the size
-	 * is known: for a download with its first bytes, or with its last where
-	 * nothing else tells the length. What another process downloads is followed,
-	 * as if it were downloaded here. What is stale is asked about first; see
-	 * `Freshness`.
-	 *
-	 * @param signal - ends this wait; a download goes on without it.
-	 * @throws CacheError with the reason why there is nothing to read.
-	 */
-	async open(url: string, signal?: AbortSignal, source: Source = this.options.source): Promise<Version> {
-		try {
-			return await this.#open(url, signal, source);
-		} catch (error) {
-			if (!(error instanceof MovedError)) throw error;
-			return await this.#openMoved(keyOf(url), error, signal);
-		}
+	/** See `Opener.open`. @throws CacheError with the reason why there is nothing to read. */
+	open(url: string, signal?: AbortSignal, source?: Source): Promise<Version> {
+		return this.#opener.open(url, signal, source);
 	}
 
-	/** Asks the source about a URL now, however fresh what is stored is, and fetches what it has, whole. */
-	async refresh(url: string, signal?: AbortSignal): Promise<Refreshed> {
-		const {outcome, version} = await this.#refresh(url, signal);
-		return {
-			outcome,
-			stored: version
-				.whole(signal)
-				.then(() => undefined)
-				.finally(() => version.close()),
-		};
+	/** See `Opener.refresh`. */
+	refresh(url: string, signal?: AbortSignal): Promise<Refreshed> {
+		return this.#opener.refresh(url, signal);
 	}
 
-	/** As `open`, once the source was asked about the URL, however fresh what is stored is. */
-	async openRefreshed(url: string, signal?: AbortSignal): Promise<Version> {
-		return (await this.#refresh(url, signal)).version;
+	/** See `Opener.openRefreshed`. */
+	openRefreshed(url: string, signal?: AbortSignal): Promise<Version> {
+		return this.#opener.openRefreshed(url, signal);
 	}
 
 	/** Opens what is stored under a key; a hit if there is something. */
-	async openStored(key: Key): Promise<Version | undefined> {
-		const pin = await this.#store.pin(key);
-		if (pin === undefined) return undefined;
-		this.#counters.hits++;
-		return new StoredVersion(pin);
+	openStored(key: Key): Promise<Version | undefined> {
+		return this.#opener.openStored(key);
 	}
 
 	/** Whether an entry may be used without asking. */
 	isFresh(entry: Entry): boolean {
-		return this.#isOffline || this.#judge(entry) === 'fresh';
+		return this.#opener.isFresh(entry);
 	}
 
 	/** Counts a lookup that was answered from memory, or that found nothing and will not download. */
@@ -170,12 +136,11 @@ export class UrlCache {
 	/** What a `stat` may say at once; undefined for what is neither stored nor being fetched. */
 	glimpse(key: Key): Glimpse | undefined {
 		const fill = this.#fills.running(key);
-		if (fill !== undefined) return {url: fill.url, sizeBytes: fill.sizeBytes ?? 0, modifiedAtMs: fill.modifiedAtMs};
 		const entry = this.#store.lookup(key);
-		if (entry !== undefined) {
-			return {url: entry.sidecar.url, sizeBytes: entry.sizeBytes, modifiedAtMs: modifiedAtMs(entry)};
-		}
-
+		// What is replaced is what there is until its replacement has begun to come.
+		const isEntry = entry !== undefined && (fill?.sizeBytes === undefined || this.isFresh(entry));
+		if (isEntry) return {url: entry.sidecar.url, sizeBytes: entry.sizeBytes, modifiedAtMs: modifiedAtMs(entry)};
+		if (fill !== undefined) return {url: fill.url, sizeBytes: fill.sizeBytes ?? 0, modifiedAtMs: fill.modifiedAtMs};
 		const alias = this.#store.aliases.get(key, this.options.clock.now());
 		return alias && this.glimpse(keyOf(alias.url));
 	}
@@ -249,7 +214,7 @@ export class UrlCache {
 
 	/** Whether the source may not be asked from now on. What is stored is read all the same, and what is coming comes. */
 	setOffline(isOffline: boolean): void {
-		this.#isOffline = isOffline;
+		this.#opener.isOffline = isOffline;
 		this.options.source.setOffline?.(isOffline);
 	}
 
@@ -275,127 +240,10 @@ export class UrlCache {
 		await this.#store.close();
 	}
 
-	/** @throws CacheError also where the source does not answer. */
-	async #refresh(
-		url: string,
-		signal: AbortSignal | undefined,
-	): Promise<{outcome: Refreshed['outcome']; version: Version}> {
-		const key = keyOf(url);
-		this.#absences.forget(key);
-		const entry = this.#store.lookup(key);
-		const movedTo = entry === undefined ? this.#movedTo(url) : undefined;
-		if (movedTo !== undefined) return this.#refresh(movedTo, signal);
-		if (entry === undefined) return {outcome: 'fetched', version: await this.open(url, signal)};
-		const asked = await abortable(this.#revalidator.run(entry, this.options.source), signal);
-		if ('error' in asked) throw asked.error;
-		const {outcome} = asked;
-		const version = asked.outcome === 'changed' ? await this.#join(asked.fill, signal) : await this.openStored(key);
-		return version === undefined ? this.#refresh(url, signal) : {outcome, version};
-	}
-
-	async #open(url: string, signal: AbortSignal | undefined, source: Source): Promise<Version> {
-		const key = keyOf(url);
-		for (;;) {
-			const stored = await this.#openUsable(key, signal, source);
-			if (stored !== undefined) return stored;
-			const ending = this.#fills.ending(key);
-			if (ending !== undefined) {
-				await abortable(ending.finished, signal).catch(() => signal?.throwIfAborted());
-				continue;
-			}
-
-			const movedTo = this.#movedTo(url);
-			if (movedTo !== undefined) return this.open(movedTo, signal, source);
-			const joined = await this.#joinOrStart(url, key, signal, source);
-			if (joined !== undefined) return joined;
-		}
-	}
-
-	/** Where a URL that has nothing of its own has moved to. In a circle nothing has moved. */
-	#movedTo(url: string): string | undefined {
-		const visited = new Set<string>();
-		for (let last = url; ;) {
-			const key = keyOf(last);
-			if (visited.has(last)) return undefined;
-			visited.add(last);
-			const isHere = this.#fills.running(key) !== undefined || this.#store.lookup(key) !== undefined;
-			const alias = isHere ? undefined : this.#store.aliases.get(key, this.options.clock.now());
-			if (alias === undefined) return last === url ? undefined : last;
-			last = alias.url;
-		}
-	}
-
-	/** What is stored, where it may be used; asks first where it is stale. @throws where its source does not give it any more. */
-	async #openUsable(key: Key, signal: AbortSignal | undefined, source: Source): Promise<Version | undefined> {
-		const entry = this.#store.lookup(key);
-		if (entry === undefined || this.#isOffline) return this.openStored(key);
-		const freshness = this.#judge(entry);
-		if (freshness === 'fresh') return this.openStored(key);
-		const running = this.#fills.running(key);
-		// One that has been stored is what is stale.
-		if (running !== undefined && running.entry === undefined) return undefined;
-		const isUsable = freshness !== 'must-revalidate';
-		if (isUsable && this.#revalidator.hasFailed(key)) return this.openStored(key);
-		const asking = this.#revalidator.run(entry, source);
-		if (freshness === 'stale-while-revalidate') return this.openStored(key);
-		const asked = await abortable(isUsable ? soon(asking) : asking, signal);
-		if (asked === undefined || asked.outcome === 'unchanged') return this.openStored(key);
-		if (asked.outcome === 'changed') return this.#join(asked.fill, signal);
-		if (asked.outcome === 'failed' && isUsable) return this.openStored(key);
-		throw asked.error;
-	}
-
-	#judge({sidecar, storedAtMs}: Entry): Freshness {
-		const {url, http: caching, isPut, origin} = sidecar;
-		const lastModifiedMs = origin.lastModified === undefined ? undefined : origin.lastModified * 1000;
-		const {freshness, clock} = this.options;
-		return freshness.judge(url, {storedAtMs, caching, lastModifiedMs, isPut}, clock.now());
-	}
-
-	async #openMoved(key: Key, {movedTo, source}: MovedError, signal: AbortSignal | undefined): Promise<Version> {
-		const {freshness, clock} = this.options;
-		const nowMs = clock.now();
-		const forMs = freshness.movedForMs(movedTo.url, movedTo.redirects, nowMs);
-		if (forMs > 0) this.#store.aliases.set(key, {url: movedTo.url, untilMs: nowMs + forMs});
-		try {
-			return await this.open(movedTo.url, signal, source);
-		} finally {
-			source.release();
-		}
-	}
-
-	/** Undefined where it was replaced or removed while it was waited for: what counts is what is there now. */
-	async #joinOrStart(url: string, key: Key, signal: AbortSignal | undefined, source: Source) {
-		const running = this.#fills.running(key);
-		if (running === undefined) this.#absences.check(key);
-		else this.#counters.hits++;
-		return this.#join(running ?? this.#fills.start({url, key, source}), signal);
-	}
-
-	async #join(fill: Fill, signal: AbortSignal | undefined): Promise<Version | undefined> {
-		const version = await this.#fills.join(fill, signal);
-		if (fill.isWanted) return version;
-		version.close();
-		return undefined;
-	}
-
 	#count(lookup: 'hit' | 'miss'): void {
 		this.#counters[lookup === 'hit' ? 'hits' : 'misses']++;
 	}
 }
 
-/** How long somebody waits to hear whether what is stale may be used, in ms. */
-const PATIENCE_MS = 5000;
 /** The most that is read into memory of what the store cannot hold. */
 const MAX_GATHERED_BYTES = 512 * 1024 * 1024;
-
-/** What `promise` brings, or undefined where it takes long. */
-async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
-	let timer: NodeJS.Timeout | undefined;
-	const late = new Promise<undefined>(resolve => (timer = setTimeout(() => resolve(undefined), PATIENCE_MS)));
-	try {
-		return await Promise.race([promise, late]);
-	} finally {
-		clearTimeout(timer);
-	}
-}

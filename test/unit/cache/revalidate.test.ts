@@ -288,3 +288,18 @@ test('a 304 about another version than the one asked about is not taken for its 
 	t.is(await read(url), 'two');
 	t.deepEqual(asked('/a'), ['GET', 'GET "v1"', 'GET']);
 });
+
+test('while another version comes, a glimpse shows what a reader would get', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t);
+	const cacheControl = {'cache-control': 'max-age=60'};
+	const url = origin.serve('/a', {body: 'old', headers: cacheControl, etag: '"v1"'});
+	await read(url);
+	const size = () => cache.glimpse(keyOf(url))?.sizeBytes;
+	origin.serve('/a', {size: 8_000_000, rate: 4_000_000, headers: cacheControl, etag: '"v2"'});
+	const {stored} = await cache.refresh(url);
+	t.is(size(), 3, 'what is fresh is read until the new one is whole');
+	clock.advance(MINUTE);
+	t.is(size(), 8_000_000, 'who reads what is stale reads the new one as it comes');
+	await stored;
+	t.is(size(), 8_000_000);
+});

@@ -1,0 +1,208 @@
+import {abortable} from '../base/abort.js';
+import type {Clock} from '../base/clock.js';
+import type {Freshness, FreshnessRules} from '../http/freshness.js';
+import type {Entry} from '../store/entry.js';
+import {keyOf, type Key} from '../store/key.js';
+import type {Store} from '../store/store.js';
+import type {Absences} from './absences.js';
+import type {Fill} from './fill.js';
+import type {Fills} from './fills.js';
+import {MovedError} from './moved-error.js';
+import type {Revalidator} from './revalidate.js';
+import type {Source} from './source.js';
+import type {Counters} from './stats.js';
+import {StoredVersion, type Version} from './version.js';
+
+export interface OpenerContext {
+	readonly store: Store;
+	readonly source: Source;
+	readonly fills: Fills;
+	readonly revalidator: Revalidator;
+	readonly absences: Absences;
+	readonly freshness: FreshnessRules;
+	readonly counters: Counters;
+	readonly clock: Clock;
+}
+
+/** What asking the source about a URL has led to. */
+export interface Refreshed {
+	/** `fetched` where nothing was stored. */
+	readonly outcome: 'unchanged' | 'changed' | 'fetched';
+	/** Resolves when what the source has is stored. @throws why it is not. */
+	readonly stored: Promise<void>;
+}
+
+/** Decides, once for each open, what is read: what is stored, what is asked about first, or what is fetched. */
+export class Opener {
+	/** Whether nobody may be asked: then what is stored is read, however stale. */
+	isOffline = false;
+
+	constructor(private readonly context: OpenerContext) {}
+
+	/**
+	 * Opens a URL: the stored entry, or a download of it. Resolves when the size
+	 * is known: for a download with its first bytes, or with its last where
+	 * nothing else tells the length. What another process downloads is followed,
+	 * as if it were downloaded here. What is stale is asked about first; see
+	 * `Freshness`.
+	 *
+	 * @param signal - ends this wait; a download goes on without it.
+	 * @throws CacheError with the reason why there is nothing to read.
+	 */
+	async open(url: string, signal?: AbortSignal, source: Source = this.context.source): Promise<Version> {
+		try {
+			return await this.#open(url, signal, source);
+		} catch (error) {
+			if (!(error instanceof MovedError)) throw error;
+			return await this.#openMoved(keyOf(url), error, signal);
+		}
+	}
+
+	/** Asks the source about a URL now, however fresh what is stored is, and fetches what it has, whole. */
+	async refresh(url: string, signal?: AbortSignal): Promise<Refreshed> {
+		const {outcome, version} = await this.#refresh(url, signal);
+		return {
+			outcome,
+			stored: version
+				.whole(signal)
+				.then(() => undefined)
+				.finally(() => version.close()),
+		};
+	}
+
+	/** As `open`, once the source was asked about the URL, however fresh what is stored is. */
+	async openRefreshed(url: string, signal?: AbortSignal): Promise<Version> {
+		return (await this.#refresh(url, signal)).version;
+	}
+
+	/** Opens what is stored under a key; a hit if there is something. */
+	async openStored(key: Key): Promise<Version | undefined> {
+		const pin = await this.context.store.pin(key);
+		if (pin === undefined) return undefined;
+		this.context.counters.hits++;
+		return new StoredVersion(pin);
+	}
+
+	/** Whether an entry may be used without asking. */
+	isFresh(entry: Entry): boolean {
+		return this.isOffline || this.#judge(entry) === 'fresh';
+	}
+
+	/** @throws CacheError also where the source does not answer. */
+	async #refresh(
+		url: string,
+		signal: AbortSignal | undefined,
+	): Promise<{outcome: Refreshed['outcome']; version: Version}> {
+		const key = keyOf(url);
+		this.context.absences.forget(key);
+		const entry = this.context.store.lookup(key);
+		const movedTo = entry === undefined ? this.#movedTo(url) : undefined;
+		if (movedTo !== undefined) return this.#refresh(movedTo, signal);
+		if (entry === undefined) return {outcome: 'fetched', version: await this.open(url, signal)};
+		const asked = await abortable(this.context.revalidator.run(entry, this.context.source), signal);
+		if ('error' in asked) throw asked.error;
+		const {outcome} = asked;
+		const version = asked.outcome === 'changed' ? await this.#join(asked.fill, signal) : await this.openStored(key);
+		return version === undefined ? this.#refresh(url, signal) : {outcome, version};
+	}
+
+	async #open(url: string, signal: AbortSignal | undefined, source: Source): Promise<Version> {
+		const key = keyOf(url);
+		for (;;) {
+			const stored = await this.#openUsable(key, signal, source);
+			if (stored !== undefined) return stored;
+			const ending = this.context.fills.ending(key);
+			if (ending !== undefined) {
+				await abortable(ending.finished, signal).catch(() => signal?.throwIfAborted());
+				continue;
+			}
+
+			const movedTo = this.#movedTo(url);
+			if (movedTo !== undefined) return this.open(movedTo, signal, source);
+			const joined = await this.#joinOrStart(url, key, signal, source);
+			if (joined !== undefined) return joined;
+		}
+	}
+
+	/** Where a URL that has nothing of its own has moved to. In a circle nothing has moved. */
+	#movedTo(url: string): string | undefined {
+		const visited = new Set<string>();
+		for (let last = url; ;) {
+			const key = keyOf(last);
+			if (visited.has(last)) return undefined;
+			visited.add(last);
+			const isHere = this.context.fills.running(key) !== undefined || this.context.store.lookup(key) !== undefined;
+			const alias = isHere ? undefined : this.context.store.aliases.get(key, this.context.clock.now());
+			if (alias === undefined) return last === url ? undefined : last;
+			last = alias.url;
+		}
+	}
+
+	/** What is stored, where it may be used; asks first where it is stale. @throws where its source does not give it any more. */
+	async #openUsable(key: Key, signal: AbortSignal | undefined, source: Source): Promise<Version | undefined> {
+		const entry = this.context.store.lookup(key);
+		if (entry === undefined || this.isOffline) return this.openStored(key);
+		const freshness = this.#judge(entry);
+		if (freshness === 'fresh') return this.openStored(key);
+		const running = this.context.fills.running(key);
+		// One that has been stored is what is stale.
+		if (running !== undefined && running.entry === undefined) return undefined;
+		const isUsable = freshness !== 'must-revalidate';
+		if (isUsable && this.context.revalidator.hasFailed(key)) return this.openStored(key);
+		const asking = this.context.revalidator.run(entry, source);
+		if (freshness === 'stale-while-revalidate') return this.openStored(key);
+		const asked = await abortable(isUsable ? soon(asking) : asking, signal);
+		if (asked === undefined || asked.outcome === 'unchanged') return this.openStored(key);
+		if (asked.outcome === 'changed') return this.#join(asked.fill, signal);
+		if (asked.outcome === 'failed' && isUsable) return this.openStored(key);
+		throw asked.error;
+	}
+
+	#judge({sidecar, storedAtMs}: Entry): Freshness {
+		const {url, http: caching, isPut, origin} = sidecar;
+		const lastModifiedMs = origin.lastModified === undefined ? undefined : origin.lastModified * 1000;
+		const {freshness, clock} = this.context;
+		return freshness.judge(url, {storedAtMs, caching, lastModifiedMs, isPut}, clock.now());
+	}
+
+	async #openMoved(key: Key, {movedTo, source}: MovedError, signal: AbortSignal | undefined): Promise<Version> {
+		const {freshness, clock} = this.context;
+		const nowMs = clock.now();
+		const forMs = freshness.movedForMs(movedTo.url, movedTo.redirects, nowMs);
+		if (forMs > 0) this.context.store.aliases.set(key, {url: movedTo.url, untilMs: nowMs + forMs});
+		try {
+			return await this.open(movedTo.url, signal, source);
+		} finally {
+			source.release();
+		}
+	}
+
+	/** Undefined where it was replaced or removed while it was waited for: what counts is what is there now. */
+	async #joinOrStart(url: string, key: Key, signal: AbortSignal | undefined, source: Source) {
+		const running = this.context.fills.running(key);
+		if (running === undefined) this.context.absences.check(key);
+		else this.context.counters.hits++;
+		return this.#join(running ?? this.context.fills.start({url, key, source}), signal);
+	}
+
+	async #join(fill: Fill, signal: AbortSignal | undefined): Promise<Version | undefined> {
+		const version = await this.context.fills.join(fill, signal);
+		if (fill.isWanted) return version;
+		version.close();
+		return undefined;
+	}
+}
+
+/** How long somebody waits to hear whether what is stale may be used, in ms. */
+const PATIENCE_MS = 5000;
+
+/** What `promise` brings, or undefined where it takes long. */
+async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
+	let timer: NodeJS.Timeout | undefined;
+	const late = new Promise<undefined>(resolve => (timer = setTimeout(() => resolve(undefined), PATIENCE_MS)));
+	try {
+		return await Promise.race([promise, late]);
+	} finally {
+		clearTimeout(timer);
+	}
+}
