@@ -2,6 +2,7 @@
 /** The program. Only here are the environment, the home directory and the arguments looked at. */
 import {readFileSync} from 'node:fs';
 import {homedir} from 'node:os';
+import {getProxyForUrl as proxyFor} from 'proxy-from-env';
 import {systemCode} from '../base/errors.js';
 import {commands} from './commands/index.js';
 import {Command, explain, type Surroundings} from './program.js';
@@ -9,7 +10,7 @@ import {Command, explain, type Surroundings} from './program.js';
 const {version} = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
 	version: string;
 };
-const surroundings: Surroundings = {env: process.env, home: homedir(), directory: process.cwd(), version};
+const surroundings: Surroundings = {env: process.env, home: homedir(), directory: process.cwd(), version, proxyFor};
 
 // `larder ls | head` is no failure.
 process.stdout.on('error', error => process.exit(systemCode(error) === 'EPIPE' ? 0 : 1));

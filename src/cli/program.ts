@@ -17,7 +17,8 @@ export type {Surroundings};
 export function commandWith(name: string, settings: readonly OptionName[], surroundings: Surroundings): Command {
 	const command = new Command(name).option('--config <file>', 'the configuration file (LARDER_CONFIG)');
 	for (const setting of settings) {
-		const [flag = '', negation] = flagsOf(setting);
+		const [flag, negation] = flagsOf(setting);
+		if (flag === undefined) continue;
 		command.option(flag, describe(setting, surroundings));
 		if (negation !== undefined) command.option(negation, `the opposite of --${setting}`);
 	}
@@ -38,20 +39,28 @@ export function requestOf(command: Command, surroundings: Surroundings): ConfigR
 }
 
 /**
- * Runs `work` with the cache that the settings name, and closes it. The limits
- * belong to the directory: a command keeps to them, and says some only where it
+ * Runs `work` with the cache that the settings name, and closes it. No request
+ * is made: `withAskingCache` is for that. The limits belong to the directory: a command keeps to them, and says some only where it
  * is told to by a flag.
  */
-export async function withCache<T>(
-	command: Command,
-	surroundings: Surroundings,
-	work: (cache: UrlCache, config: Config) => Promise<T>,
-): Promise<T> {
-	const config = loadConfig(requestOf(command, surroundings));
+export function withCache<T>(command: Command, surroundings: Surroundings, work: Work<T>): Promise<T> {
+	return run({...requestOf(command, surroundings), isLocal: true}, surroundings, work);
+}
+
+/** As `withCache`, for a cache that may ask origins. */
+export function withAskingCache<T>(command: Command, surroundings: Surroundings, work: Work<T>): Promise<T> {
+	return run(requestOf(command, surroundings), surroundings, work);
+}
+
+type Work<T> = (cache: UrlCache, config: Config) => Promise<T>;
+
+async function run<T>(request: ConfigRequest, surroundings: Surroundings, work: Work<T>): Promise<T> {
+	const config = loadConfig(request);
 	const {settings, origins} = config;
 	const said = LIMIT_OPTIONS.filter(name => origins[name] === 'flag');
 	const limits = limitsOf(settings, said);
-	const cache = openCacheWith(settings, {limits, log: commandLog(config), searchPath: surroundings.env['PATH'] ?? ''});
+	const searchPath = surroundings.env['PATH'] ?? '';
+	const cache = openCacheWith(settings, {limits, log: commandLog(config), searchPath, surroundings});
 	try {
 		return await work(cache, config);
 	} finally {

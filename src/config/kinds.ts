@@ -1,13 +1,19 @@
 /** How the value of a setting is written, in a flag, a variable or YAML alike, and what it becomes. */
 import path from 'node:path';
 import {z} from 'zod';
+import {messageOf} from '../base/errors.js';
 import {parseHostPattern} from '../base/host-pattern.js';
+import type {FreshnessRule, HostRule} from '../base/host-rule.js';
 import {parseDuration, parseRate, parseSize} from '../base/units.js';
+import {parseFreshness} from './freshness.js';
+import {parseHosts} from './hosts.js';
 
 /** Where a value was written: what its relative paths start from, and whose home `~` is. */
 export interface Place {
 	readonly directory: string;
 	readonly home: string;
+	/** What variables within a value stand for. */
+	readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 export interface Kind<T> {
@@ -15,6 +21,8 @@ export interface Kind<T> {
 	readonly expects: string;
 	/** The word for the value in a flag's usage; none for a flag without a value. */
 	readonly argument: string | undefined;
+	/** Whether its value is left out of messages; what is wrong with it they say in the words of its schema. */
+	readonly isSecret?: true;
 	schema(place: Place): z.ZodType<T>;
 }
 
@@ -70,6 +78,14 @@ export const HOSTS: Kind<readonly string[]> = {
 	},
 };
 
+/** The section of what requests to some hosts carry. See `parseHosts`. */
+export const HOST_RULES: Kind<readonly HostRule[]> = {
+	expects: 'hosts, each with what requests to it carry',
+	argument: undefined,
+	isSecret: true,
+	schema: ({env}) => z.unknown().transform(attempt(value => parseHosts(value, env))),
+};
+
 /** One line that an HTTP header can carry. */
 export const HEADER: Kind<string> = {
 	expects: 'one line of printable ASCII',
@@ -86,6 +102,30 @@ export const PATH: Kind<string> = {
 			.string()
 			.min(1)
 			.transform(text => absolute(text, place)),
+};
+
+/** A path, made absolute, or none. */
+export const PATH_OR_NONE: Kind<string | undefined> = {
+	expects: 'a path, or none',
+	argument: 'path|none',
+	schema: place => z.union([z.literal('none').transform(() => undefined), PATH.schema(place)]),
+};
+
+/** How long what is stored counts as what the origin has; a duration in milliseconds. */
+export const FRESHNESS: Kind<FreshnessRule> = {
+	expects: 'forever, http, or a duration with its unit such as 12h or 90d',
+	argument: 'forever|http|duration',
+	schema: () => z.string().transform(attempt(parseFreshness)),
+};
+
+const A_PROXY = 'auto, none or a URL such as http://proxy.example.org:3128';
+
+/** The URL of a proxy, or a word. It may hold credentials. */
+export const PROXY: Kind<string> = {
+	expects: A_PROXY,
+	argument: 'auto|none|url',
+	isSecret: true,
+	schema: () => z.string(`expected ${A_PROXY}`).refine(isProxy, `expected ${A_PROXY}`),
 };
 
 /** A program: a path, made absolute, or a name to be found on PATH. */
@@ -122,11 +162,15 @@ export function orNone(limit: Kind<number>): Kind<number> {
 	};
 }
 
+function isProxy(text: string): boolean {
+	if (text === 'auto' || text === 'none') return true;
+	return /^https?:\/\//i.test(text) && URL.canParse(text) && /^\/?$/.test(new URL(text).pathname);
+}
+
+const UNIT = /[a-z]\s*$/i;
+
 function durationWithUnit() {
-	return z
-		.string()
-		.regex(/[a-z]\s*$/i)
-		.transform(attempt(parseDuration));
+	return z.string().regex(UNIT).transform(attempt(parseDuration));
 }
 
 function absolute(text: string, {directory, home}: Place): string {
@@ -137,8 +181,8 @@ function attempt<In, Out>(parse: (value: In) => Out) {
 	return (value: In, context: z.RefinementCtx<In>): Out => {
 		try {
 			return parse(value);
-		} catch {
-			context.addIssue({code: 'custom'});
+		} catch (error) {
+			context.addIssue({code: 'custom', message: messageOf(error)});
 			return z.NEVER;
 		}
 	};

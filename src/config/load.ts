@@ -5,7 +5,18 @@ import {lilconfigSync, type LilconfigResult} from 'lilconfig';
 import {parse as parseYaml} from 'yaml';
 import {messageOf, systemCode} from '../base/errors.js';
 import {closest} from './closest.js';
-import {defaultOf, fieldOf, OPTION_NAMES, OPTIONS, variableOf, type OptionName, type Settings} from './options.js';
+import type {Kind} from './kinds.js';
+import {
+	defaultOf,
+	fieldOf,
+	isFileOnly,
+	OPTION_NAMES,
+	OPTIONS,
+	variableOf,
+	type OptionName,
+	type Settings,
+	isOfRequests,
+} from './options.js';
 import {UsageError} from './usage-error.js';
 import {xdgDirectory, type Surroundings} from './xdg.js';
 
@@ -14,6 +25,8 @@ export interface ConfigRequest extends Surroundings {
 	readonly flags: Readonly<Record<string, unknown>>;
 	/** The file of `--config`; without it `LARDER_CONFIG`, else the first of the usual places that exists. */
 	readonly configFile?: string | undefined;
+	/** Nobody is asked for anything: what requests need is not looked at, and so not wrong either. */
+	readonly isLocal?: boolean;
 }
 
 /** `'file /etc/larder/config.yaml'` names the file. */
@@ -53,8 +66,9 @@ export function loadConfig(request: ConfigRequest): Config {
 	const settings: Partial<Record<keyof Settings, unknown>> = {};
 	const origins: Partial<Record<OptionName, Origin>> = {};
 	for (const name of OPTION_NAMES) {
-		const written = writtenValue(name, request, found);
-		settings[fieldOf(name)] = written.value === undefined ? undefined : parseValue(name, written, request.home);
+		const isIdle = request.isLocal === true && isOfRequests(name);
+		const written = writtenValue(name, request, isIdle ? undefined : found);
+		settings[fieldOf(name)] = written.value === undefined ? undefined : parseValue(name, written, request);
 		origins[name] = written.origin;
 	}
 
@@ -67,12 +81,12 @@ function usualPlaces(surroundings: Surroundings): string[] {
 }
 
 function writtenValue(name: OptionName, request: ConfigRequest, found: ConfigFile | undefined): Written {
-	const flag = request.flags[fieldOf(name)];
+	const flag = isFileOnly(name) ? undefined : request.flags[fieldOf(name)];
 	if (flag !== undefined) return {value: flag, origin: 'flag', label: `--${name}`, directory: request.directory};
 
 	const variable = variableOf(name);
-	const fromEnv = request.env[variable] || undefined;
-	if (fromEnv !== undefined) {
+	const fromEnv = (variable !== undefined && request.env[variable]) || undefined;
+	if (variable !== undefined && fromEnv !== undefined) {
 		return {value: fromEnv, origin: 'environment', label: variable, directory: request.directory};
 	}
 
@@ -84,10 +98,11 @@ function writtenValue(name: OptionName, request: ConfigRequest, found: ConfigFil
 	return {value: defaultOf(name, request), origin: 'default', label: name, directory: request.directory};
 }
 
-function parseValue(name: OptionName, {value, label, directory}: Written, home: string): unknown {
-	const {kind} = OPTIONS[name];
-	const parsed = kind.schema({directory, home}).safeParse(value);
+function parseValue(name: OptionName, {value, label, directory}: Written, {home, env}: Surroundings): unknown {
+	const kind: Kind<unknown> = OPTIONS[name].kind;
+	const parsed = kind.schema({directory, home, env}).safeParse(value);
 	if (parsed.success) return parsed.data;
+	if (kind.isSecret) throw new UsageError(`${label}: ${parsed.error.issues[0]?.message}`);
 	throw new UsageError(`${label} is ${shown(value)}; expected ${kind.expects}`);
 }
 
@@ -109,7 +124,8 @@ function readFirst(places: readonly string[]): ConfigFile | undefined {
 	const file = result.filepath;
 	const values: unknown = result.config ?? {};
 	if (typeof values !== 'object' || values === null || Array.isArray(values)) {
-		throw new UsageError(`${file} is ${shown(values)}; expected lines such as "max-size: 10GB"`);
+		// Without its value: it may be a secret that has lost its line.
+		throw new UsageError(`${file} is no mapping; expected lines such as "max-size: 10GB"`);
 	}
 
 	for (const key of Object.keys(values)) {
@@ -143,10 +159,16 @@ function loadYaml(file: string, text: string): unknown {
 	try {
 		return parseYaml(text, {logLevel: 'error'});
 	} catch (error) {
-		// Below its first line the message quotes the file.
-		const [sentence = ''] = messageOf(error).split('\n');
-		throw new UsageError(`${file} is not valid YAML: ${sentence.replace(/:$/, '')}`, {cause: error});
+		throw new UsageError(`${file} is not valid YAML: ${withoutQuotation(messageOf(error))}`);
 	}
+}
+
+/** The message quotes the file: below its first line, behind a colon, and where an escape is wrong. All may be secrets. */
+function withoutQuotation(message: string): string {
+	const [sentence = ''] = message.split('\n');
+	const [, where = ''] = /( at line \d+, column \d+):?$/.exec(sentence) ?? [];
+	const what = sentence.replace(/( at line \d+, column \d+)?:?$/, '').replace(/(:| \\).*$/, '');
+	return what + where;
 }
 
 function suggestion(key: string): string {

@@ -11,16 +11,20 @@ import {
 	choice,
 	count,
 	DURATION,
+	FRESHNESS,
 	HEADER,
+	HOST_RULES,
 	HOSTS,
 	orNone,
 	PATH,
+	PATH_OR_NONE,
 	PROGRAM,
+	PROXY,
 	RATE,
 	SIZE,
 	type Kind,
 } from './kinds.js';
-import {xdgDirectory, type Surroundings} from './xdg.js';
+import {netrcFile, xdgDirectory, type Surroundings} from './xdg.js';
 
 /** The policies by the names that the store has for them; this layer may not ask it. */
 export const POLICY_NAMES = ['least-recently-used', 'least-frequently-used', 'least-recently-stored', 'none'] as const;
@@ -35,6 +39,8 @@ export interface Option<T> {
 	readonly default: string | boolean | ((surroundings: Surroundings) => string) | undefined;
 	/** Whether a changed configuration file takes effect without a restart. */
 	readonly live: boolean;
+	/** Whether it is a key of the file alone, because flags and variables can be seen by others, or cannot hold it. */
+	readonly fileOnly?: true;
 }
 
 export const OPTIONS = {
@@ -137,6 +143,32 @@ export const OPTIONS = {
 		default: ({version}) => `larder/${version}`,
 		live: false,
 	}),
+	'freshness': option({
+		help: 'how long what is stored counts as what the origin has; http is as its answer said',
+		kind: FRESHNESS,
+		default: 'forever',
+		live: false,
+	}),
+	'hosts': option({
+		help: 'what requests to some hosts carry',
+		kind: HOST_RULES,
+		default: 'none',
+		live: false,
+		fileOnly: true,
+	}),
+	'netrc': option({help: 'file with logins for hosts', kind: PATH_OR_NONE, default: netrcFile, live: false}),
+	'proxy': option({
+		help: 'proxy of every request; auto is what HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say',
+		kind: PROXY,
+		default: 'auto',
+		live: false,
+	}),
+	'ca-file': option({
+		help: 'file of certificates (PEM) to trust besides those of Node',
+		kind: PATH_OR_NONE,
+		default: 'none',
+		live: false,
+	}),
 } satisfies Record<string, Option<unknown>>;
 
 export type OptionName = keyof typeof OPTIONS;
@@ -156,19 +188,35 @@ export function fieldOf(name: OptionName): keyof Settings {
 	return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()) as keyof Settings;
 }
 
-/** `'max-size'` -> `'LARDER_MAX_SIZE'`. */
-export function variableOf(name: OptionName): string {
+/** `'max-size'` -> `'LARDER_MAX_SIZE'`; undefined for what is said in the file alone. */
+export function variableOf(name: OptionName): string | undefined {
+	if (isFileOnly(name)) return undefined;
 	return `LARDER_${name.toUpperCase().replaceAll('-', '_')}`;
 }
 
 /**
  * `'max-size'` -> `['--max-size <size>']`; `'read-only'` -> `['--read-only',
  * '--no-read-only']`, so that a flag can also undo what a file says. Declared
- * in this order, commander gives neither of the two a default.
+ * in this order, commander gives neither of the two a default. None for what
+ * is said in the file alone.
  */
 export function flagsOf(name: OptionName): readonly string[] {
+	if (isFileOnly(name)) return [];
 	const {argument} = OPTIONS[name].kind;
 	return argument === undefined ? [`--${name}`, `--no-${name}`] : [`--${name} <${argument}>`];
+}
+
+/** Whether only the configuration file can say it. */
+export function isFileOnly(name: OptionName): boolean {
+	const row: Option<unknown> = OPTIONS[name];
+	return row.fileOnly === true;
+}
+
+const OF_REQUESTS: readonly OptionName[] = ['hosts', 'netrc', 'proxy', 'ca-file'];
+
+/** Whether a setting is for requests alone. */
+export function isOfRequests(name: OptionName): boolean {
+	return OF_REQUESTS.includes(name);
 }
 
 /** The default as a user would write it. */

@@ -35,7 +35,7 @@ export async function runDaemon(
 	process.on('unhandledRejection', thrown => log.error('unexpected', {error: asError(thrown).stack}));
 	try {
 		const directory = await prepareMountPoint(mountpoint, {host, log, allowOther: config.settings.allowOther});
-		const mounted = await mountDrive(config, directory, {log, searchPath: host.searchPath});
+		const mounted = await mountDrive(config, directory, {log, searchPath: host.searchPath, surroundings: request});
 		await serve(mounted, {config, request, log, host, notifier, directory, ended, onReady});
 	} finally {
 		notifier.close();

@@ -3,11 +3,10 @@ import {realpath} from 'node:fs/promises';
 import path from 'node:path';
 import {SYSTEM_CLOCK} from '../base/clock.js';
 import {messageOf} from '../base/errors.js';
-import type {Log} from '../base/log.js';
 import type {UrlCache} from '../cache/url-cache.js';
 import type {Config} from '../config/load.js';
 import {Drive} from '../fs/drive.js';
-import {LIMIT_OPTIONS, limitsOf, openCacheWith, type LimitOption} from '../library/settings.js';
+import {LIMIT_OPTIONS, limitsOf, openCacheWith, type CacheContext, type LimitOption} from '../library/settings.js';
 import {Dispatcher} from '../transport/dispatch.js';
 import {FuseNative} from '../transport/fuse-native.js';
 import type {Transport} from '../transport/transport.js';
@@ -25,12 +24,12 @@ export interface MountedDrive {
  * Mounts a drive.
  *
  * @param mountpoint - as `prepareMountPoint` returned it.
- * @throws MountError
+ * @throws MountError, UsageError
  */
 export async function mountDrive(
 	{settings, origins}: Config,
 	mountpoint: string,
-	context: {log: Log; searchPath: string},
+	context: Pick<CacheContext, 'log' | 'searchPath' | 'surroundings'>,
 ): Promise<MountedDrive> {
 	await assertApart(settings.cacheDir, mountpoint);
 	const {log} = context;

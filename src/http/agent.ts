@@ -3,56 +3,59 @@ import http, {type ClientRequest, type ClientRequestArgs} from 'node:http';
 import https from 'node:https';
 import type {LookupFunction} from 'node:net';
 import type {Duplex} from 'node:stream';
+import {createSecureContext, type SecureContext} from 'node:tls';
 import {formatDuration} from '../base/units.js';
+import type {AgentClass, Connected} from './agent-class.js';
+import type {Proxy} from './proxy.js';
+import {forwarding, tunnelling} from './proxy-agents.js';
 
 export interface ConnectOptions {
 	/** From asking the resolver until TCP, and TLS where there is, are set up. */
 	readonly connectTimeoutMs: number;
 	/** Resolves host names. Not asked for a host that is an IP address. */
 	readonly lookup: LookupFunction;
+	/** The same for the names of proxies. */
+	readonly proxyLookup: LookupFunction;
+	/** The certificates to trust, PEM; where they are left out those of Node. */
+	readonly ca?: readonly string[] | undefined;
+	/** The bound over all hosts, of each scheme and proxy. */
+	readonly maxTotalSockets?: number;
 }
 
 /** Bounds on each scheme, host and port. Further requests wait for a connection to be free. */
 const MAX_SOCKETS = 64;
 const MAX_FREE_SOCKETS = 8;
+/** The same over all hosts. */
+const MAX_TOTAL_SOCKETS = 256;
 /** Unused connections are closed after this, or earlier when the origin said so in `Keep-Alive: timeout=`. */
 const FREE_SOCKET_TIMEOUT_MS = 15_000;
 
-/** What `http.request` and subclasses rely on, and the types leave out or have wrong. */
-interface Hooks {
-	addRequest(request: ClientRequest, options: object): void;
-	keepSocketAlive(socket: Duplex): boolean;
-}
-
-type AgentClass = new (options: https.AgentOptions) => Hooks & http.Agent;
-
-/** One agent for each scheme. */
+/** One agent for each scheme, and for each scheme and proxy. */
 export class Agents {
-	readonly #plain: GuardedAgent;
-	readonly #secure: GuardedAgent;
+	readonly #options: ConnectOptions & {readonly maxTotalSockets: number};
+	readonly #secureContext: SecureContext | undefined;
+	/** By proxy and scheme. */
+	readonly #agents = new Map<string, GuardedAgent>();
 
-	constructor({connectTimeoutMs, lookup}: ConnectOptions) {
-		const options = {
-			keepAlive: true,
-			maxSockets: MAX_SOCKETS,
-			maxFreeSockets: MAX_FREE_SOCKETS,
-			timeout: FREE_SOCKET_TIMEOUT_MS,
-			lookup,
-		};
-		this.#plain = new PlainAgent(options);
-		this.#secure = new SecureAgent(options);
-		this.#plain.connectTimeoutMs = connectTimeoutMs;
-		this.#secure.connectTimeoutMs = connectTimeoutMs;
+	constructor(options: ConnectOptions) {
+		this.#options = {...options, maxTotalSockets: options.maxTotalSockets ?? MAX_TOTAL_SOCKETS};
+		// Made once: each connection would otherwise read all certificates anew.
+		this.#secureContext = options.ca === undefined ? undefined : createSecureContext({ca: [...options.ca]});
 	}
 
 	/**
 	 * Calls `start` with the agent for `url`, and hands back what it returned
 	 * together with the request it made, if it got as far.
 	 *
+	 * @param proxy - undefined where the origin is to be connected to.
 	 * @param start - makes at most one request, before it returns.
 	 */
-	observe<T>(url: URL, start: (agent: http.Agent) => T): {request: ClientRequest | undefined; result: T} {
-		const agent = url.protocol === 'https:' ? this.#secure : this.#plain;
+	observe<T>(
+		url: URL,
+		proxy: Proxy | undefined,
+		start: (agent: http.Agent) => T,
+	): {request: ClientRequest | undefined; result: T} {
+		const agent = this.#agentFor(url.protocol === 'https:', proxy);
 		const result = start(agent);
 		const request = agent.started;
 		agent.started = undefined;
@@ -61,8 +64,34 @@ export class Agents {
 
 	/** Closes every connection, also those in use. */
 	destroy(): void {
-		this.#plain.destroy();
-		this.#secure.destroy();
+		for (const agent of this.#agents.values()) agent.destroy();
+	}
+
+	#agentFor(isSecure: boolean, proxy: Proxy | undefined): GuardedAgent {
+		const id = `${isSecure} ${proxy?.id ?? ''}`;
+		const known = this.#agents.get(id);
+		if (known !== undefined) return known;
+		const {connectTimeoutMs, maxTotalSockets, lookup} = this.#options;
+		const Guarded = this.#classFor(isSecure, proxy);
+		const agent = new Guarded({
+			keepAlive: true,
+			maxSockets: MAX_SOCKETS,
+			maxTotalSockets,
+			maxFreeSockets: MAX_FREE_SOCKETS,
+			timeout: FREE_SOCKET_TIMEOUT_MS,
+			lookup,
+			...(this.#secureContext !== undefined && {secureContext: this.#secureContext}),
+		});
+		agent.connectTimeoutMs = connectTimeoutMs;
+		this.#agents.set(id, agent);
+		return agent;
+	}
+
+	#classFor(isSecure: boolean, proxy: Proxy | undefined) {
+		if (proxy === undefined) return isSecure ? SecureAgent : PlainAgent;
+		const options = {proxyLookup: this.#options.proxyLookup, secureContext: this.#secureContext};
+		if (isSecure) return guarded(tunnelling(proxy, options), 'secureConnect');
+		return guarded(forwarding(proxy, options), proxy.isSecure ? 'secureConnect' : 'connect');
 	}
 }
 
@@ -72,7 +101,10 @@ interface GuardedAgent extends http.Agent {
 	started: ClientRequest | undefined;
 }
 
-function guarded(Base: AgentClass, connected: 'connect' | 'secureConnect') {
+function guarded(
+	Base: AgentClass,
+	connected: 'connect' | 'secureConnect',
+): new (options: https.AgentOptions) => GuardedAgent {
 	return class extends Base implements GuardedAgent {
 		connectTimeoutMs = 0;
 		started: ClientRequest | undefined;
@@ -80,18 +112,19 @@ function guarded(Base: AgentClass, connected: 'connect' | 'secureConnect') {
 		override addRequest(request: ClientRequest, options: object): void {
 			this.started = request;
 			super.addRequest(request, options);
+			// Kept connections of other hosts count in the bound over all.
+			if (this.#isWaitedFor()) Object.values(this.freeSockets).flat()[0]?.destroy();
 		}
 
-		override createConnection(
-			options: ClientRequestArgs,
-			callback?: (error: Error | null, stream: Duplex) => void,
-		): Duplex | null | undefined {
+		override createConnection(options: ClientRequestArgs, callback?: Connected): Duplex | null | undefined {
 			const socket = super.createConnection(options, callback);
 			if (socket) limitConnect(socket, connected, this.connectTimeoutMs);
 			return socket;
 		}
 
 		override keepSocketAlive(socket: Duplex): boolean {
+			// One that is kept for its host would keep requests to other hosts waiting, once the bound over all is met.
+			if (this.#isWaitedFor()) return false;
 			// Bytes nobody asked for would be taken for the answer to the next request.
 			socket.on('data', destroyThis);
 			return super.keepSocketAlive(socket);
@@ -100,6 +133,10 @@ function guarded(Base: AgentClass, connected: 'connect' | 'secureConnect') {
 		override reuseSocket(socket: Duplex, request: ClientRequest): void {
 			socket.off('data', destroyThis);
 			super.reuseSocket(socket, request);
+		}
+
+		#isWaitedFor(): boolean {
+			return Object.keys(this.requests).length > 0;
 		}
 	};
 }

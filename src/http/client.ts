@@ -4,6 +4,7 @@ import {setMaxListeners} from 'node:events';
 import type {LookupFunction} from 'node:net';
 import fetch from 'node-fetch';
 import {CacheError} from '../base/errors.js';
+import type {FreshnessRule, HostRule} from '../base/host-rule.js';
 import type {Log} from '../base/log.js';
 import {redact} from '../base/redact.js';
 import {AbsentError} from './absent-error.js';
@@ -13,7 +14,10 @@ import {CircuitBreaker} from './circuit-breaker.js';
 import {conditionsOf, isOfOtherVersion, type Unchanged} from './conditional.js';
 import {Exchange} from './exchange.js';
 import {Guard, type GuardPolicy} from './guard.js';
+import {HostRules} from './host-rules.js';
+import type {Netrc} from './netrc.js';
 import {OversizedError} from './oversized-error.js';
+import {Proxies, ProxyRefusal, type Proxy} from './proxy.js';
 import {quoted} from './quoted.js';
 import {checkRange, formatRange, type ByteRange} from './range.js';
 import {RANGE_ANSWERS, toRangeBody, type RangeBody} from './range-response.js';
@@ -55,6 +59,14 @@ export interface HttpOptions {
 	readonly lookup?: LookupFunction;
 	/** What may be asked for; what is left out as in `DEFAULT_GUARD`. */
 	readonly guard?: Partial<GuardPolicy>;
+	/** What requests to some hosts carry, and to no others. See `HostRules`. */
+	readonly hosts?: readonly HostRule[] | undefined;
+	/** Logins for hosts of https that no rule has one for; called once, when the first is looked for. */
+	readonly netrc?: (() => Netrc) | undefined;
+	/** The URL of the proxy for a URL, http or https, `''` for none; where it is left out there is none for any. */
+	readonly proxyFor?: ((url: string) => string) | undefined;
+	/** The certificates to trust, PEM; where they are left out those of Node. */
+	readonly ca?: readonly string[] | undefined;
 }
 
 export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
@@ -65,6 +77,9 @@ export const DEFAULT_HTTP_OPTIONS: HttpOptions = {
 	retries: 2,
 	userAgent: 'larder',
 };
+
+/** Lengths and ranges then count the bytes that are stored. */
+const ALWAYS = {'accept-encoding': 'identity'};
 
 const NOT_MODIFIED = 304;
 const WHOLE_OR_UNCHANGED: ReadonlySet<number> = new Set([...WHOLE, NOT_MODIFIED]);
@@ -86,20 +101,24 @@ export class HttpClient {
 	readonly #log: Log;
 	readonly #timing: Timing;
 	readonly #guard: Guard;
+	readonly #hosts: HostRules;
+	readonly #proxies: Proxies;
 	readonly #agents: Agents;
 	readonly #circuits: CircuitBreaker;
 	#isOffline = false;
 	readonly #closing = new AbortController();
 
-	/** @throws RangeError for a timeout, a count or a policy that is none. */
+	/** @throws RangeError for a timeout, a count, a policy or a host that is none. */
 	constructor(options: HttpOptions, log: Log, timing: Timing = SYSTEM_TIMING) {
 		checkOptions(options);
 		this.#options = options;
 		this.#log = log;
 		this.#timing = timing;
 		this.#guard = new Guard(options.guard);
-		const lookup = this.#guard.guarded(options.lookup ?? systemLookup);
-		this.#agents = new Agents({...options, lookup});
+		const {lookup = systemLookup, connectTimeoutMs: timeoutMs} = options;
+		this.#hosts = new HostRules(options, log);
+		this.#proxies = new Proxies({...options, guard: this.#guard, lookup, timeoutMs});
+		this.#agents = new Agents({...options, lookup: this.#guard.guarded(lookup), proxyLookup: lookup});
 		this.#circuits = new CircuitBreaker(timing, log);
 		setMaxListeners(0, this.#closing.signal);
 	}
@@ -138,8 +157,9 @@ export class HttpClient {
 	}
 
 	/** What each request for a URL has, by lower-case name, beside what its caller wants. */
-	requestHeaders(_url: string): Record<string, string> {
-		return {'user-agent': this.#options.userAgent};
+	requestHeaders(url: string): Readonly<Record<string, string>> {
+		const {url: target, headers} = firstHop(url, ALWAYS);
+		return this.#hosts.headersFor(target, headers);
 	}
 
 	/**
@@ -166,6 +186,11 @@ export class HttpClient {
 		const body = toRangeBody(answer, {range, version, url: from, maxSkipBytes});
 		this.#checkSize(answer, body.lengthBytes ?? body.range.end);
 		return body;
+	}
+
+	/** What the rule of its host says of how long what is stored from `url` counts; undefined where none does. */
+	freshnessOf(url: string): FreshnessRule | undefined {
+		return this.#hosts.freshnessOf(url);
 	}
 
 	/** While offline every request fails with `origin-unreachable`, redirects and retries too; bodies that come go on. */
@@ -202,10 +227,8 @@ export class HttpClient {
 	async #ask(url: string, options: RequestOptions, accepted: ReadonlySet<number>): Promise<Asked> {
 		const {signal, headers, retries = this.#options.retries} = options;
 		const first = firstHop(url, {
-			...this.requestHeaders(url),
 			...headers,
-			// Lengths and ranges then count the bytes that are stored.
-			'accept-encoding': 'identity',
+			...ALWAYS,
 		});
 		const {hop, answer, moves} = await withRetries(() => this.#attempt(first, signal, accepted), {
 			retries,
@@ -235,8 +258,9 @@ export class HttpClient {
 		throw new AbsentError(failure.message, answer.status, this.#cachingFacts(answer, first));
 	}
 
-	#cachingFacts(answer: Answer, {headers}: Hop): CachingFacts {
-		return cachingFacts(answer, headers, this.#timing.now());
+	/** @param first - what was asked first: by what that had an answer is chosen among others of its URL. */
+	#cachingFacts(answer: Answer, first: Hop): CachingFacts {
+		return cachingFacts(answer, this.#hosts.headersFor(first.url, first.headers), this.#timing.now());
 	}
 
 	#movedTo(first: Hop, moves: readonly Move<Answer>[]): Moved | undefined {
@@ -246,15 +270,24 @@ export class HttpClient {
 		return {url: last.hop.url.href, redirects: moves.map(({answer}) => this.#cachingFacts(answer, first))};
 	}
 
-	async #send({url, headers}: Hop, signal: AbortSignal): Promise<Answer> {
+	async #send(hop: Hop, signal: AbortSignal): Promise<Answer> {
+		const proxy = this.#proxies.of(hop.url);
+		const answer = await this.#sendThrough(proxy, hop, signal);
+		if (!proxy || answer.status !== 407) return answer;
+		answer.discard();
+		throw new ProxyRefusal(proxy, answer.status).toError(answer.asked);
+	}
+
+	async #sendThrough(proxy: Proxy | undefined, {url, headers}: Hop, signal: AbortSignal): Promise<Answer> {
 		const signals = [signal, this.#closing.signal];
 		const {maxBytes} = this.#guard;
 		const exchange = new Exchange({...this.#options, asked: redact(url.href), maxBytes, signals});
 		try {
-			const {request, result} = this.#agents.observe(url, agent =>
+			if (proxy) await this.#proxies.check(url, exchange.signal);
+			const {request, result} = this.#agents.observe(url, proxy, agent =>
 				fetch(url, {
 					agent,
-					headers,
+					headers: this.#hosts.headersFor(url, headers),
 					signal: exchange.signal,
 					compress: false,
 					redirect: 'manual',

@@ -1,15 +1,11 @@
 /** What counts as fresh: the decision. What follows from it is in `cache/revalidate.ts`. */
 import CachePolicy from 'http-cache-semantics';
+import type {FreshnessRule} from '../base/host-rule.js';
 import {canonicalCacheControl} from './cache-control.js';
 import {isSelectedBy, type CachingFacts} from './caching-facts.js';
 import {parseHttpDate} from './http-date.js';
 
-/**
- * How long what is stored is used without asking: always; as its origin said
- * (RFC 9111, for a private cache); or so many milliseconds since it was stored
- * or last found to be the same.
- */
-export type FreshnessRule = 'forever' | 'http' | number;
+export type {FreshnessRule};
 
 export type Freshness =
 	/** Used as it is. */

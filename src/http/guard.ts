@@ -71,6 +71,18 @@ export class Guard {
 	}
 
 	/**
+	 * Whether what `checkUrl` has let pass still depends on its addresses, but for those of metadata services:
+	 * where nobody here resolves, as with a proxy, they have to be looked up for this.
+	 */
+	goesByAddress(url: URL): boolean {
+		const host = hostNameOf(url);
+		if (parseAddress(host) !== undefined) return false;
+		if (this.#denied.some(({network}) => network !== undefined)) return true;
+		const isRestricted = this.#policy.networks === 'public' || this.#allowed.length > 0;
+		return isRestricted && !this.#allowsName(host);
+	}
+
+	/**
 	 * To be called with each address before it is connected to.
 	 *
 	 * @param host - what was resolved.

@@ -46,8 +46,8 @@ export interface CacheOptions {
 	readonly fill?: FillMode;
 	/** No request is made: what is stored is read, all else is `origin-unreachable`. See `UrlCache.setOffline`. */
 	readonly offline?: boolean;
-	/** How long what is stored is used without asking, for all URLs or for each; `forever` if left out. */
-	readonly freshness?: FreshnessRule | ((url: string) => FreshnessRule);
+	/** How long what is stored is used without asking, where `http.hosts` says nothing else; `forever` if left out. */
+	readonly freshness?: FreshnessRule;
 	readonly http?: Partial<HttpOptions>;
 	readonly clock?: Clock;
 	readonly log?: Log;
@@ -82,8 +82,10 @@ export function openCache(options: CacheOptions): UrlCache {
 		close: () => http.close(),
 	};
 	const {freshness: rule = 'forever'} = options;
-	const ruleOf = typeof rule === 'function' ? rule : () => rule;
-	const freshness = new FreshnessRules(ruleOf, url => http.requestHeaders(url));
+	const freshness = new FreshnessRules(
+		url => http.freshnessOf(url) ?? rule,
+		url => http.requestHeaders(url),
+	);
 	const cache = new UrlCache({freshness, store, source, transforms, fillMode, slots, bandwidth, clock, log});
 	cache.setOffline(options.offline ?? false);
 	return cache;

@@ -1,8 +1,10 @@
 import type {Log} from '../base/log.js';
 import {formatDuration, formatSize} from '../base/units.js';
 import type {OptionName, Settings} from '../config/options.js';
+import type {Surroundings} from '../config/xdg.js';
 import type {GuardPolicy} from '../http/guard.js';
 import {openCache, type Limits, type UrlCache} from './open.js';
+import {requestOptionsOf} from './requests.js';
 
 /** The settings that are limits of the directory. */
 export const LIMIT_OPTIONS = ['max-size', 'max-entries', 'max-age', 'min-free', 'policy'] as const;
@@ -38,16 +40,22 @@ function guardOf({networks, allowOther, allowHosts, denyHosts, maxFileSize: maxB
 	return {networks: networks === 'auto' ? automatic : networks, allowHosts, denyHosts, maxBytes};
 }
 
+export interface CacheContext {
+	/** What is said of the directory; the rest is as others have said. */
+	readonly limits: Partial<Limits>;
+	/** Said as well, unless another process has said otherwise. */
+	readonly preferred?: Partial<Limits>;
+	readonly log: Log;
+	readonly searchPath: string;
+	readonly surroundings: Pick<Surroundings, 'env' | 'proxyFor'>;
+}
+
 /**
  * A cache as the settings of the program describe it.
  *
- * @param limits - what is said of the directory; the rest is as others have said.
- * @param preferred - said as well, unless another process has said otherwise.
+ * @throws UsageError for a file that they name and that is not what it should be.
  */
-export function openCacheWith(
-	settings: Settings,
-	context: {limits: Partial<Limits>; preferred?: Partial<Limits>; log: Log; searchPath: string},
-): UrlCache {
+export function openCacheWith(settings: Settings, {surroundings, ...context}: CacheContext): UrlCache {
 	return openCache({
 		directory: settings.cacheDir,
 		reencodeGif: settings.reencodeGif,
@@ -57,6 +65,7 @@ export function openCacheWith(
 		bytesPerSecond: settings.bwlimit,
 		fill: settings.fill,
 		offline: settings.offline,
+		freshness: settings.freshness,
 		http: {
 			connectTimeoutMs: settings.connectTimeout,
 			headersTimeoutMs: settings.headersTimeout,
@@ -65,6 +74,7 @@ export function openCacheWith(
 			retries: settings.retries,
 			userAgent: settings.userAgent,
 			guard: guardOf(settings),
+			...requestOptionsOf(settings, surroundings, context.log),
 		},
 		...context,
 	});

@@ -157,5 +157,6 @@ export function larder(...args: string[]): Promise<Result> {
 
 /** Runs the program as another user, elsewhere, with other variables. The user's own configuration is none of the test's. */
 export function larderWith({env, ...options}: RunOptions, ...args: string[]): Promise<Result> {
-	return run(process.execPath, [LARDER, ...args], {...options, env: {XDG_CONFIG_HOME: '/nonexistent', ...env}});
+	const nobodys = {XDG_CONFIG_HOME: '/nonexistent', LARDER_PROXY: 'none', LARDER_NETRC: 'none'};
+	return run(process.execPath, [LARDER, ...args], {...options, env: {...nobodys, ...env}});
 }

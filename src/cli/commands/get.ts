@@ -7,7 +7,7 @@ import {isHttpUrl} from '../../base/http-url.js';
 import {redact} from '../../base/redact.js';
 import {OPTION_NAMES} from '../../config/options.js';
 import {keyOf, type UrlCache, type Version} from '../../library/open.js';
-import {commandWith, UsageError, withCache, type Command, type Surroundings} from '../program.js';
+import {commandWith, UsageError, withAskingCache, type Command, type Surroundings} from '../program.js';
 import {createProgress, type Progress} from '../progress.js';
 
 const COPY_BYTES = 1024 * 1024;
@@ -43,7 +43,7 @@ export function getCommand(surroundings: Surroundings): Command {
 		const urls = [...arguments_, ...(await readList(flags.inputFile))];
 		checkUrls(urls, flags);
 		const progress = createProgress(process.stderr);
-		await withCache(command, surroundings, async cache => {
+		await withAskingCache(command, surroundings, async cache => {
 			const done = await Promise.all(urls.map(url => get(cache, url, flags, progress)));
 			progress.stop();
 			if (!done.every(Boolean)) process.exitCode = 1;

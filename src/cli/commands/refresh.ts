@@ -2,7 +2,7 @@ import {messageOf} from '../../base/errors.js';
 import {isHttpUrl} from '../../base/http-url.js';
 import {OPTION_NAMES} from '../../config/options.js';
 import type {UrlCache} from '../../library/open.js';
-import {commandWith, UsageError, withCache, type Command, type Surroundings} from '../program.js';
+import {commandWith, UsageError, withAskingCache, type Command, type Surroundings} from '../program.js';
 import {OF_THE_DRIVE} from './get.js';
 
 interface Flags {
@@ -23,7 +23,7 @@ export function refreshCommand(surroundings: Surroundings): Command {
 	return command.action((urls: string[]) => {
 		const flags = command.opts<Flags>();
 		checkUrls(urls, flags);
-		return withCache(command, surroundings, async cache => {
+		return withAskingCache(command, surroundings, async cache => {
 			const asked = (flags.all === true ? await fetched(cache) : urls)[Symbol.iterator]();
 			const workers = Array.from({length: AT_ONCE}, async () => {
 				for (const url of asked) if (!(await refresh(cache, url, flags))) process.exitCode = 1;

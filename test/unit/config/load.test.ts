@@ -61,6 +61,11 @@ test('without anything said, every setting has its default', t => {
 		fill: 'auto',
 		offline: false,
 		userAgent: 'larder/1.2.3',
+		freshness: 'forever',
+		hosts: [],
+		netrc: undefined,
+		proxy: 'auto',
+		caFile: undefined,
 	});
 	t.deepEqual([...new Set(Object.values(origins))], ['default']);
 });
@@ -286,7 +291,7 @@ test('malformed YAML is reported with its line', t => {
 });
 
 test('YAML that is no mapping is reported', t => {
-	t.is(complaint(t, {yaml: 'max-size'}), 'larder.yaml is "max-size"; expected lines such as "max-size: 10GB"');
+	t.is(complaint(t, {yaml: 'max-size'}), 'larder.yaml is no mapping; expected lines such as "max-size: 10GB"');
 });
 
 test('a named file that does not exist is reported, and so is a directory', t => {

@@ -30,7 +30,7 @@ test('a boolean setting has a flag for each of its values', t => {
 test('every default is what its setting expects', t => {
 	for (const name of OPTION_NAMES) {
 		const written = defaultOf(name, SURROUNDINGS);
-		const parsed = OPTIONS[name].kind.schema({directory: '/', home: '/home/ann'}).safeParse(written);
+		const parsed = OPTIONS[name].kind.schema({directory: '/', home: '/home/ann', env: {}}).safeParse(written);
 		t.true(parsed.success || (name === 'ffmpeg' && written === undefined), name);
 	}
 });

@@ -33,6 +33,10 @@ export class ScriptedOrigin {
 		this.#scene = scene;
 	}
 
+	get host(): string {
+		return this.origin.host;
+	}
+
 	/** Every request so far, of all cases. */
 	get requests() {
 		return this.origin.requests;

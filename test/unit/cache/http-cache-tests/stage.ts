@@ -8,15 +8,6 @@ import {TestClock} from '../../../helpers/cache.js';
 import type {RequestHeaders} from './case.js';
 import {ScriptedOrigin} from './scripted-origin.js';
 
-/**
- * The option by which a cache sends headers with each request to a host.
- * Undefined as long as there is none: what needs it cannot be played.
- */
-export const sending: ((headers: RequestHeaders) => object) | undefined = undefined;
-
-/** Spread, so that it may be an option that is not there yet. */
-const AS_HTTP_SAYS = {freshness: 'http'} as const;
-
 export class Stage {
 	readonly #directory = mkdtempSync(path.join(tmpdir(), 'larder-test-'));
 	#open: {cache: UrlCache; headers: RequestHeaders} | undefined;
@@ -38,9 +29,8 @@ export class Stage {
 		const cache = openCache({
 			directory: this.#directory,
 			clock: this.clock,
-			http: {retries: 0},
-			...AS_HTTP_SAYS,
-			...sending?.(headers),
+			freshness: 'http',
+			http: {retries: 0, hosts: [{host: `http://${this.origin.host}`, headers: lowerCase(headers)}]},
 		});
 		this.#open = {cache, headers};
 		return cache;
@@ -51,4 +41,8 @@ export class Stage {
 		await this.origin.close();
 		rmSync(this.#directory, {recursive: true, force: true, maxRetries: 5});
 	}
+}
+
+function lowerCase(headers: RequestHeaders): Record<string, string> {
+	return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
