@@ -238,5 +238,5 @@ test('who makes no request is not told that a variable of a secret is missing', 
 	const request = {env: {}, flags: {}, home: directory, directory, version: '1', configFile};
 	t.throws(() => loadConfig(request), {message: /MISSING/});
 	const {settings} = loadConfig({...request, isLocal: true});
-	t.deepEqual([settings.hosts, settings.maxSize], [[], 1_000_000_000]);
+	t.deepEqual([settings.hosts, settings.maxSize], [[], 1_073_741_824]);
 });
