@@ -248,6 +248,42 @@ promise('Touching a name that is not stored stores nothing.', async (t, {origin,
 	t.is(await readFile(file, 'utf8'), 'hello');
 });
 
+promise(
+	'Touching a stored file asks its origin whether it has changed, and fetches what has.',
+	async (t, {origin, mount}) => {
+		const file = mount.path(origin.serve('/a', {body: 'old', etag: '"1"'}));
+		await readFile(file);
+		t.is((await run('touch', [file])).code, 0);
+		t.is(await readFile(file, 'utf8'), 'old');
+		t.deepEqual(
+			origin.requestsOf('/a').map(({status}) => status),
+			[200, 304],
+		);
+		origin.serve('/a', {body: 'new', etag: '"2"'});
+		t.is((await run('touch', [file])).code, 0);
+		await until('the new one is there', async () => (await readFile(file, 'utf8')) === 'new');
+	},
+);
+
+promise(
+	'Who has a file open reads its old bytes to the end when it changes, and the next reader the new ones: never both.',
+	async (t, {origin, mount}) => {
+		const size = 2 * 1024 * 1024;
+		const file = mount.path(origin.serve('/a', {body: 'o'.repeat(size), etag: '"1"'}));
+		const old = await open(file);
+		const head = Buffer.alloc(size / 2);
+		await old.read(head, 0, head.length, 0);
+		origin.serve('/a', {body: 'n'.repeat(size), etag: '"2"'});
+		t.is((await run('touch', [file])).code, 0);
+		await until('it is replaced', () => origin.requestsOf('/a').at(-1)?.status === 200);
+		const tail = await old.readFile();
+		t.true(Buffer.concat([head, tail]).every(byte => byte === 'o'.charCodeAt(0)));
+		await old.close();
+		await until('the new one is read', async () => (await readFile(file))[0] === 'n'.charCodeAt(0));
+		t.true((await readFile(file)).every(byte => byte === 'n'.charCodeAt(0)));
+	},
+);
+
 promise('Directories, links and renames are refused.', async (t, {origin, mount}) => {
 	const file = mount.path(origin.serve('/a', {body: 'hello'}));
 	await readFile(file);

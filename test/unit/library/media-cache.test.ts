@@ -4,7 +4,8 @@ import path from 'node:path';
 import test from 'ava';
 import {CacheError, MediaCache} from '../../../src/index.js';
 import type {PolicyName} from '../../../src/store/policies.js';
-import {entryFiles, failsWith, MIB, openMediaCache, temporaryDirectory} from '../../helpers/cache.js';
+import {entryFiles, failsWith, MIB, openMediaCache, temporaryDirectory, TestClock} from '../../helpers/cache.js';
+import {startOrigin} from '../../helpers/drive.js';
 import {Origin} from '../../helpers/origin.js';
 import {until} from '../../helpers/until.js';
 
@@ -115,4 +116,45 @@ test('closing ends a download under way, twice is once, and no draft is left', a
 	await until('nothing is left', () => entryFiles(directory).length === 0);
 	const error: unknown = await cache.getOrDownload(origin.url('/y')).catch((thrown: unknown) => thrown);
 	t.true(error instanceof CacheError && error.code === 'aborted');
+});
+
+test('what is in memory and stale is asked about, and refresh gets what there is now', async t => {
+	const origin = await startOrigin(t);
+	const clock = new TestClock();
+	const cache = openMediaCache(t, temporaryDirectory(t), {clock, freshness: 60_000});
+	const url = origin.serve('/a', {body: 'one', etag: '"1"'});
+	const read = async () => String((await cache.getOrDownload(url)).data);
+	t.is(await read(), 'one');
+	t.is(await read(), 'one');
+	t.is(origin.requests.length, 1);
+	clock.advance(60_000);
+	t.is(await read(), 'one');
+	t.is(await read(), 'one');
+	t.deepEqual(
+		origin.requests.map(({status}) => status),
+		[200, 304],
+	);
+	origin.serve('/a', {body: 'two', etag: '"2"'});
+	t.is(await read(), 'one');
+	t.is(String((await cache.refresh(url)).data), 'two');
+	t.is(await read(), 'two');
+	clock.advance(60_000);
+	t.is(String((await cache.get(url))?.data), 'two', 'get makes no request');
+	t.is(origin.requests.length, 3);
+});
+
+test('with a downloader of the caller what is stale is downloaded again', async t => {
+	const clock = new TestClock();
+	const cache = openMediaCache(t, temporaryDirectory(t), {clock, freshness: 60_000});
+	let downloads = 0;
+	const read = async () => {
+		const media = await cache.getOrDownload('https://a.example/a', () =>
+			Promise.resolve({data: Buffer.from(String(++downloads)), mimetype: 'text/plain', filename: 'a'}),
+		);
+		return String(media.data);
+	};
+
+	t.deepEqual([await read(), await read()], ['1', '1']);
+	clock.advance(60_000);
+	t.deepEqual([await read(), await read()], ['2', '2']);
 });
