@@ -140,21 +140,39 @@ export class Opener {
 
 	/** What is stored, where it may be used; asks first where it is stale. @throws where its source does not give it any more. */
 	async #openUsable(key: Key, signal: AbortSignal | undefined, source: Source): Promise<Version | undefined> {
-		const entry = this.context.store.lookup(key);
-		if (entry === undefined || this.isOffline) return this.openStored(key);
-		const freshness = this.#judge(entry);
-		if (freshness === 'fresh') return this.openStored(key);
-		const running = this.context.fills.running(key);
+		const pin = await this.context.store.pin(key);
+		if (pin === undefined) return undefined;
+		const stored = new StoredVersion(pin);
+		let opened: Version | undefined;
+		try {
+			opened = this.isFresh(pin.entry) ? stored : await this.#openAsked(stored, pin.entry, signal, source);
+			return opened;
+		} finally {
+			if (opened === stored) this.context.counters.hits++;
+			else stored.close();
+		}
+	}
+
+	/** What is stored or what has taken its place, by what its source says; undefined where somebody is at it. */
+	async #openAsked(
+		stored: StoredVersion,
+		entry: Entry,
+		signal: AbortSignal | undefined,
+		source: Source,
+	): Promise<Version | undefined> {
+		const {fills, revalidator} = this.context;
+		const running = fills.running(entry.key);
 		// One that has been stored is what is stale.
 		if (running !== undefined && running.entry === undefined) return undefined;
+		const freshness = this.#judge(entry);
 		const isUsable = freshness !== 'must-revalidate';
-		if (isUsable && this.context.revalidator.hasFailed(key)) return this.openStored(key);
-		const asking = this.context.revalidator.run(entry, source);
-		if (freshness === 'stale-while-revalidate') return this.openStored(key);
+		if (isUsable && revalidator.hasFailed(entry.key)) return stored;
+		const asking = revalidator.run(entry, source);
+		if (freshness === 'stale-while-revalidate') return stored;
 		const asked = await abortable(isUsable ? soon(asking) : asking, signal);
-		if (asked === undefined || asked.outcome === 'unchanged') return this.openStored(key);
+		if (asked === undefined || asked.outcome === 'unchanged') return stored;
 		if (asked.outcome === 'changed') return this.#join(asked.fill, signal);
-		if (asked.outcome === 'failed' && isUsable) return this.openStored(key);
+		if (asked.outcome === 'failed' && isUsable) return stored;
 		throw asked.error;
 	}
 

@@ -1,8 +1,9 @@
 /** What changes at its origin, as programs see it: freshness, touch, refresh, what is gone, and what has moved. */
-import {open, readFile, stat} from 'node:fs/promises';
+import {open, readFile, stat, writeFile} from 'node:fs/promises';
+import path from 'node:path';
 import test from 'ava';
-import {listed, startDrive, testWith} from '../helpers/drive.js';
-import {larderWith} from '../helpers/mount.js';
+import {listed, startDrive, startOrigin, testWith, workDirectory} from '../helpers/drive.js';
+import {larderWith, Mount} from '../helpers/mount.js';
 import type {Behaviour} from '../helpers/origin.js';
 import {run, sh} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
@@ -189,4 +190,14 @@ test('a file that its origin does not have is asked for once, however many look'
 	const file = mount.path(origin.serve('/a', {status: 404}));
 	for (let round = 0; round < 5; round++) await t.throwsAsync(readFile(file), {code: 'ENOENT'});
 	t.is(origin.requestsOf('/a').length, 1);
+});
+
+test('the configuration says for one host how long what is stored is used, and for the others what else', async t => {
+	const [origin, other, work] = [await startOrigin(t), await startOrigin(t), await workDirectory(t)];
+	const config = path.join(work, 'config.yaml');
+	await writeFile(config, `hosts:\n  http://${origin.host}: {freshness: http}\n`);
+	const mount = await Mount.start(t, {flags: ['--config', config]});
+	const files = [origin, other].map(each => mount.path(each.serve('/a', version('a', NO_CACHE))));
+	for (let round = 0; round < 3; round++) for (const file of files) t.is(await letters(file), 'a');
+	t.deepEqual([origin.requests.length, other.requests.length], [3, 1]);
 });
