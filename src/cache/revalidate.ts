@@ -15,7 +15,7 @@ import type {Store} from '../store/store.js';
 import type {Absences} from './absences.js';
 import type {Fill} from './fill.js';
 import type {Fills} from './fills.js';
-import {AnsweredSource, type BodyVersion, type Source, type SourceBody} from './source.js';
+import {AnsweredSource, CircuitOpenError, type BodyVersion, type Source, type SourceBody} from './source.js';
 
 export interface RevalidatorContext {
 	readonly store: Store;
@@ -106,6 +106,8 @@ export class Revalidator {
 		const {store, freshness, absences, clock, log} = this.context;
 		const {key, sidecar} = entry;
 		const url = redact(sidecar.url);
+		// To ask costs nothing while its host is left in peace, and that was said once.
+		if (error instanceof CircuitOpenError) return {outcome: 'failed', error};
 		if (error instanceof CacheError && NO_ANSWER.has(error.code)) {
 			this.#failedAt.set(key, clock.now());
 			log.info('it could not be asked whether a file has changed', {url, reason: error.message});

@@ -1,10 +1,12 @@
 /** What is stored and stale: asked about, renewed, replaced, served all the same, or removed. From a real origin. */
 import {readFileSync} from 'node:fs';
+import type {LookupFunction} from 'node:net';
 import path from 'node:path';
 import test from 'ava';
 import {keyOf, openCache} from '../../../src/library/open.js';
 import {entryFiles, failsWith, readWhole} from '../../helpers/cache.js';
 import {openFreshCache} from '../../helpers/fresh-cache.js';
+import {Origin} from '../../helpers/origin.js';
 import {until} from '../../helpers/until.js';
 
 const MINUTE = 60_000;
@@ -143,6 +145,36 @@ test('offline for an hour and back: everything is read, nothing is lost, and eac
 	for (let round = 0; round < 3; round++) t.deepEqual(await Promise.all(urls.map(read)), paths);
 	for (const each of paths) t.deepEqual(asked(each), ['GET', `GET "${each}"`]);
 	t.is(cache.stats().entries, 20);
+});
+
+test('an origin that is gone for an hour and comes back: all is read, it is seldom tried, and then asked once', async t => {
+	let tried = 0;
+	const lookup: LookupFunction = (_host, _options, done) => {
+		tried++;
+		done(null, [{address: '127.0.0.1', family: 4}]);
+	};
+	const {origin, clock, read} = await openFreshCache(t, {http: {retries: 0, lookup}});
+	const paths = Array.from({length: 20}, (_, index) => `/${index}`);
+	const serve = (at: Origin) => paths.map(each => at.serve(each, {body: each, maxAge: 60, etag: `"${each}"`}));
+	const urls = serve(origin).map(url => url.replace('127.0.0.1', 'origin.test'));
+	for (const url of urls) await read(url);
+	const {port} = origin;
+	await origin.close();
+	tried = 0;
+	for (let minute = 0; minute < 60; minute++) {
+		clock.advance(MINUTE);
+		t.deepEqual(await Promise.all(urls.map(read)), paths);
+	}
+
+	t.true(tried < 120, `${tried} attempts for ${60 * urls.length} reads`);
+	const back = await Origin.start({port});
+	t.teardown(() => back.close());
+	serve(back);
+	clock.advance(2 * MINUTE);
+	for (let round = 0; round < 4; round++) t.deepEqual(await Promise.all(urls.map(read)), paths);
+	const answered = back.requests.map(({path, status}) => `${path} ${status}`);
+	t.deepEqual([...new Set(answered)].sort(), paths.map(each => `${each} 304`).sort());
+	t.is(answered.length, urls.length);
 });
 
 test('what must be asked about is not read while there is no answer, and stays', async t => {
