@@ -117,8 +117,9 @@ export class Opener {
 				continue;
 			}
 
-			const movedTo = this.#movedTo(url);
-			if (movedTo !== undefined) return this.open(movedTo, signal, source);
+			// What another source has is the body of this URL, not of what it once had moved to.
+			const movedTo = source === this.context.source ? this.#movedTo(url) : undefined;
+			if (movedTo !== undefined) return this.open(movedTo, signal);
 			const joined = await this.#joinOrStart(url, key, signal, source);
 			if (joined !== undefined) return joined;
 		}

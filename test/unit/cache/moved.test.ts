@@ -138,3 +138,19 @@ test('a URL with credentials stands for itself alone', async t => {
 	await read(origin.serve('/new', {body: 'bytes'}));
 	t.is(asked('/new').length, 2);
 });
+
+test('what a URL has now is not stored as what it once had moved to', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t);
+	const victim = origin.serve('/victim', {body: 'genuine', maxAge: 60});
+	const moving = origin.serve('/moving', {
+		...{status: 301, redirect: '/victim'},
+		headers: {'cache-control': 'max-age=1000000'},
+	});
+	t.is(await read(moving), 'genuine');
+	origin.serve('/moving', {body: 'another', maxAge: 60});
+	const url = origin.serve('/url', {status: 301, redirect: '/moving'});
+	clock.advance(61_000);
+	t.is(await read(url), 'another', 'what it had moved to is stale');
+	t.is(await read(victim), 'genuine');
+	t.is(cache.entry(keyOf(moving))?.sidecar.url, moving);
+});
