@@ -37,7 +37,7 @@ export function tunnelling(proxy: Proxy, options: ProxyConnectOptions): AgentCla
 
 /** For http: the proxy is asked for the whole URL (RFC 9112 section 3.2.2). */
 export function forwarding(proxy: Proxy, {proxyLookup: lookup, secureContext}: ProxyConnectOptions): AgentClass {
-	const {host, port, isSecure, headers} = proxy;
+	const {host, port, isSecure, servername, headers} = proxy;
 	return class extends (http.Agent as unknown as AgentClass) {
 		override addRequest(request: ClientRequest, options: object): void {
 			request.path = `http://${String(request.getHeader('host'))}${request.path}`;
@@ -48,7 +48,6 @@ export function forwarding(proxy: Proxy, {proxyLookup: lookup, secureContext}: P
 		override createConnection(target: ClientRequestArgs): Duplex {
 			const to = {...target, host, port, lookup};
 			if (!isSecure) return net.connect(to as net.TcpNetConnectOpts);
-			const servername = net.isIP(host) === 0 ? host : '';
 			return tls.connect({
 				...to,
 				servername,

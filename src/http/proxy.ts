@@ -1,5 +1,5 @@
 /** Which proxy a request goes through, and what the guard has to say to that. */
-import type {LookupFunction} from 'node:net';
+import {isIP, type LookupFunction} from 'node:net';
 import {abortable} from '../base/abort.js';
 import {CacheError, messageOf} from '../base/errors.js';
 import {hostNameOf} from '../base/host-pattern.js';
@@ -17,6 +17,8 @@ export interface Proxy {
 	readonly port: number;
 	/** Whether TLS is spoken with the proxy itself. */
 	readonly isSecure: boolean;
+	/** Whose certificate it must have: its name, `''` for an address. Node would take it from the `Host` header. */
+	readonly servername: string;
 	/** What it is told of who asks: `proxy-authorization`, if anything. */
 	readonly headers: Readonly<Record<string, string>>;
 }
@@ -119,10 +121,11 @@ function parseProxy(written: string): Proxy | undefined {
 	if (url?.protocol !== 'http:' && url?.protocol !== 'https:') return undefined;
 	const {username, password, hostname, host: name, port} = url;
 	const isSecure = url.protocol === 'https:';
+	const host = hostname.replace(/^\[(.*)\]$/, '$1');
 	const credentials = `${decoded(username)}:${decoded(password)}`;
 	return {
 		...{id: url.href, name, isSecure},
-		host: hostname.replace(/^\[(.*)\]$/, '$1'),
+		...{host, servername: isIP(host) === 0 ? host : ''},
 		port: Number(port) || (isSecure ? 443 : 80),
 		headers: credentials === ':' ? {} : {'proxy-authorization': `Basic ${Buffer.from(credentials).toString('base64')}`},
 	};

@@ -29,9 +29,9 @@ export class Tunnel extends Duplex {
 		private readonly onFailure: (error: Error) => void,
 	) {
 		super({allowHalfOpen: false});
-		const {host, port, isSecure, headers} = proxy;
+		const {host, port, isSecure, servername, headers} = proxy;
 		this.#request = (isSecure ? https : http).request({
-			...{method: 'CONNECT', host, port, lookup, path: authority, agent: false},
+			...{method: 'CONNECT', host, port, servername, lookup, path: authority, agent: false},
 			...(secureContext !== undefined && {secureContext}),
 			headers: {...headers, host: authority},
 		});

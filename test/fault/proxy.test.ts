@@ -93,6 +93,22 @@ testTls(`the certificate is that of the origin, not of its proxy${why}`, withCli
 	await proxy.disconnected();
 });
 
+testTls(`a proxy of https proves to be itself, not the origin${why}`, withClient, async (t, {clientWith}) => {
+	const origin = await secureOrigin(t);
+	const url = `https://a.test:${origin.port}/x`;
+	for (const name of ['proxy.test', 'a.test']) {
+		const own = makeCertificate(`DNS:${name}`) ?? certificate;
+		const proxy = await startProxy(t, {certificate: own});
+		own.remove();
+		const proxyFor = () => `https://me:secret@proxy.test:${proxy.port}`;
+		const ca = [certificate.pem.cert, own.pem.cert];
+		const client = clientWith({ca, proxyFor, lookup: resolveTo('127.0.0.1')});
+		if (name === 'proxy.test') t.is(await getText(client, url), 'hello');
+		else t.regex(await failsWith(t, 'origin-unreachable', client.get(url, {signal: NEVER})), /Host: proxy\.test/);
+		t.is(proxy.requests.length, name === 'proxy.test' ? 1 : 0);
+	}
+});
+
 testTls(`credentials of the proxy go to it alone${why}`, withClient, async (t, {origin: plain, clientWith}) => {
 	const [proxy, origin] = [await startProxy(t), await secureOrigin(t)];
 	const proxyFor = () => proxy.url.replace('//', '//me:s%40crit@');

@@ -13,13 +13,14 @@ export interface Certificate {
 	remove(): void;
 }
 
-/** Self-signed, for 127.0.0.1, 127.0.0.2, a.test and proxy.test; undefined where there is no openssl. */
-export function makeCertificate(): Certificate | undefined {
+const NAMES = 'IP:127.0.0.1,IP:127.0.0.2,DNS:a.test,DNS:proxy.test';
+
+/** Self-signed, for 127.0.0.1, 127.0.0.2, a.test and proxy.test unless told; undefined where there is no openssl. */
+export function makeCertificate(names = NAMES): Certificate | undefined {
 	const directory = mkdtempSync(path.join(tmpdir(), 'larder-tls-'));
 	const certificate = path.join(directory, 'cert.pem');
 	const key = path.join(directory, 'key.pem');
 	const remove = () => rmSync(directory, {recursive: true, force: true});
-	const names = 'IP:127.0.0.1,IP:127.0.0.2,DNS:a.test,DNS:proxy.test';
 	const args = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=larder-test
 		-addext subjectAltName=${names} -keyout ${key} -out ${certificate}`;
 	try {

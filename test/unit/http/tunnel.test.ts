@@ -20,7 +20,7 @@ async function startServer(
 }
 
 function open(port: number, onFailure: (error: Error) => void): Tunnel {
-	const proxy = {id: '', name: 'proxy.test', host: '127.0.0.1', port, isSecure: false, headers: {}};
+	const proxy = {id: '', name: 'proxy.test', host: '127.0.0.1', port, isSecure: false, servername: '', headers: {}};
 	return new Tunnel(proxy, 'a.test:443', {proxyLookup: lookup}, onFailure);
 }
 
