@@ -25,7 +25,7 @@ interface Word {
 
 /** An entry while its words come. */
 interface Entry {
-	/** Undefined for `default`. */
+	/** Undefined for `default`; `''` for nobody. */
 	readonly host: string | undefined;
 	username?: string;
 	password?: string;
@@ -39,14 +39,17 @@ const FIELDS: Readonly<Record<string, 'username' | 'password' | 'account'>> = {
 
 /**
  * `machine NAME login USER password SECRET`, over as many lines as one likes; `default` in the place of a
- * machine; `macdef` up to an empty line says nothing, nor do lines that begin with `#`.
+ * machine; `macdef` up to an empty line says nothing, nor do lines that begin with `#`. These
+ * words are taken in any case. What comes after something that cannot be read, up to the next
+ * machine, is nobody's: it may be meant for another host than the one before.
  */
 export function parseNetrc(text: string): Netrc {
 	const entries: Entry[] = [];
 	const problems = new Set<number>();
 	const words = wordsOf(text);
 	for (let index = 0; index < words.length;) {
-		const {text: word, line} = words[index++] as Word;
+		const {text, line} = words[index++] as Word;
+		const word = text?.toLowerCase();
 		if (word === 'default') {
 			entries.push({host: undefined});
 			continue;
@@ -56,16 +59,27 @@ export function parseNetrc(text: string): Netrc {
 		const entry = entries.at(-1);
 		if (word !== 'machine' && (field === undefined || entry === undefined)) {
 			problems.add(line);
+			entries.push(nobody());
 			continue;
 		}
 
 		const value = words[index++]?.text;
-		if (value === undefined) problems.add(line);
-		else if (field === undefined) entries.push({host: value.toLowerCase()});
-		else if (entry !== undefined && field !== 'account') entry[field] = value;
+		if (value === undefined) {
+			problems.add(line);
+			entries.push(nobody());
+		} else if (field === undefined) {
+			entries.push({host: value.toLowerCase()});
+		} else if (entry !== undefined && field !== 'account') {
+			entry[field] = value;
+		}
 	}
 
 	return {...byHost(entries), problems: [...problems]};
+}
+
+/** Takes what comes after something that cannot be read. */
+function nobody(): Entry {
+	return {host: ''};
 }
 
 /** An entry without a login has nothing to send. */
@@ -73,7 +87,7 @@ function byHost(entries: readonly Entry[]): Omit<Netrc, 'problems'> {
 	const machines = new Map<string, Login>();
 	let fallback: Login | undefined;
 	for (const {host, username, password = ''} of entries) {
-		if (username === undefined) continue;
+		if (username === undefined || host === '') continue;
 		if (host === undefined) fallback ??= {username, password};
 		else if (!machines.has(host)) machines.set(host, {username, password});
 	}
@@ -92,7 +106,7 @@ function wordsOf(text: string): Word[] {
 		}
 
 		const found = [...line.matchAll(WORD)].map(match => unquoted(match[0]));
-		const macro = found.indexOf('macdef');
+		const macro = found.findIndex(word => word?.toLowerCase() === 'macdef');
 		isMacro = macro !== -1;
 		words.push(...(isMacro ? found.slice(0, macro) : found).map(word => ({text: word, line: index + 1})));
 	}

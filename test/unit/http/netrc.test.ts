@@ -50,6 +50,28 @@ test('what cannot be read is told by its line, and the rest holds', t => {
 	t.deepEqual(machines.get('b.test'), {username: 'bob', password: 'two'});
 });
 
+test('words are keywords in any case', t => {
+	const {machines, fallback} = parseNetrc(
+		'machine a.test login ann password one\nMACHINE b.test LOGIN bob Password two\nDefault login any password 3\nMacdef x\nlogin m\n',
+	);
+	t.deepEqual(Object.fromEntries(machines), {
+		'a.test': {username: 'ann', password: 'one'},
+		'b.test': {username: 'bob', password: 'two'},
+	});
+	t.deepEqual(fallback, {username: 'any', password: '3'});
+});
+
+test('what cannot be read of one machine does not become the login of the one before', t => {
+	for (const broken of ['machine "b.test', 'machin b.test', 'mach"ine b.test']) {
+		const {machines, problems} = parseNetrc(
+			`machine a.test login ann\n${broken}\n login bob\n password two\nmachine c.test login cy password three`,
+		);
+		t.deepEqual(machines.get('a.test'), {username: 'ann', password: ''}, broken);
+		t.deepEqual(machines.get('c.test'), {username: 'cy', password: 'three'}, broken);
+		t.deepEqual(problems, [2], broken);
+	}
+});
+
 test('an empty file has no logins', t => {
 	t.deepEqual(parseNetrc(''), {machines: new Map(), fallback: undefined, problems: []});
 });
