@@ -51,15 +51,17 @@ export function renewedFacts(known: CachingFacts | undefined, renewal: CachingFa
 
 /** Whether a request with these headers would have been given the same answer. */
 export function isSelectedBy(facts: CachingFacts, requested: Readonly<Record<string, string>>): boolean {
-	return Object.entries(facts.varied).every(([name, digest]) => name !== '*' && digest === digestOf(requested[name]));
+	return Object.entries(facts.varied).every(([name, digest]) => name !== '*' && digest === digestOf(requested, name));
 }
 
 function variedOf(vary: string | undefined, requested: Readonly<Record<string, string>>): Record<string, string> {
 	const names = (vary ?? '').split(',').map(name => name.trim().toLowerCase());
-	return Object.fromEntries(names.filter(name => name !== '').map(name => [name, digestOf(requested[name])]));
+	return Object.fromEntries(names.filter(name => name !== '').map(name => [name, digestOf(requested, name)]));
 }
 
 /** So short that it does not give away a cookie or a token that it is of. */
-function digestOf(value: string | undefined): string {
+function digestOf(requested: Readonly<Record<string, string>>, name: string): string {
+	// An origin may name what every object has: `constructor`.
+	const value = Object.hasOwn(requested, name) ? requested[name] : undefined;
 	return value === undefined ? '' : createHash('sha256').update(value).digest('hex').slice(0, 8);
 }

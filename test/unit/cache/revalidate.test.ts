@@ -335,3 +335,10 @@ test('while another version comes, a glimpse shows what a reader would get', asy
 	await stored;
 	t.is(size(), 8_000_000);
 });
+
+test('a Vary that names what every object has is one like any other', async t => {
+	const {origin, read, asked} = await openFreshCache(t);
+	const url = origin.serve('/x', {body: 'bytes', maxAge: 60, headers: {vary: 'constructor, __proto__, toString'}});
+	for (let count = 0; count < 2; count++) t.is(await read(url), 'bytes');
+	t.is(asked('/x').length, 1);
+});
