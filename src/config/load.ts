@@ -107,7 +107,14 @@ function parseValue(name: OptionName, {value, label, directory}: Written, {home,
 }
 
 function shown(value: unknown): string {
-	const text = value === null ? 'empty' : JSON.stringify(value);
+	let text: string;
+	try {
+		text = value === null ? 'empty' : JSON.stringify(value);
+	} catch {
+		// As YAML can have it: `&a [*a]`.
+		return 'a value that holds itself';
+	}
+
 	return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 

@@ -324,3 +324,7 @@ function asNobody(work: () => unknown): void {
 		if (euid === 0) process.seteuid?.(0);
 	}
 }
+
+test('a value that holds itself is told of like any other', t => {
+	t.regex(complaint(t, {yaml: 'max-size: &a [*a]\n'}), /max-size is a value that holds itself; expected a size/);
+});
