@@ -12,7 +12,7 @@ export function withVariables(text: string, env: Readonly<Record<string, string 
 		if (escape !== '') return found.slice(1);
 		if (name === undefined)
 			throw new RangeError('has a ${ without the name of a variable and }; write $${ for ${ itself');
-		const value = env[name];
+		const value = Object.hasOwn(env, name) ? env[name] : undefined;
 		if (value === undefined) throw new RangeError(`names the variable ${name}, which is not set`);
 		return value;
 	});

@@ -240,3 +240,9 @@ test('who makes no request is not told that a variable of a secret is missing', 
 	const {settings} = loadConfig({...request, isLocal: true});
 	t.deepEqual([settings.hosts, settings.maxSize], [[], 1_073_741_824]);
 });
+
+test('what every object has is no variable', t => {
+	for (const name of ['constructor', 'toString', '__proto__']) {
+		t.is(wrong(t, `{token: "\${${name}}"}`), `token names the variable ${name}, which is not set`);
+	}
+});
