@@ -32,13 +32,18 @@ export function parseHosts(value: unknown, env: Env): HostRule[] {
 	if (value === 'none') return [];
 	if (!isMapping(value)) throw new RangeError('expected lines such as "example.org: {token: …}"');
 	return Object.entries(value).map(([host, fields]) => {
-		const name = host.replace(/\/\/.*@/, '//');
 		try {
 			return parseRule(host, fields, env);
 		} catch (error) {
-			throw new RangeError(`${name}: ${messageOf(error)}`, {cause: error});
+			throw new RangeError(`${shown(host)}: ${messageOf(error)}`, {cause: error});
 		}
 	});
+}
+
+/** Credentials, a query, and what is no scalar in YAML may be secrets. */
+function shown(host: string): string {
+	const name = host.replace(/^(https?:\/\/)?.*@/i, '$1');
+	return /^[^\s{}@?#]{1,260}$/.test(name) ? name : '…';
 }
 
 function parseRule(host: string, value: unknown, env: Env): HostRule {

@@ -246,3 +246,17 @@ test('what every object has is no variable', t => {
 		t.is(wrong(t, `{token: "\${${name}}"}`), `token names the variable ${name}, which is not set`);
 	}
 });
+
+test('what is no host is not told where it may hold a secret', t => {
+	const hosts = [
+		'ann:s3cret@a.test',
+		'https:ann:s3cret@a.test',
+		'https://a.test/?token=s3cret',
+		'https:\\ann:s3cret@a',
+	];
+	for (const host of hosts) {
+		t.regex(complaint(t, `hosts: {'${host}': {token: x}}`), /^larder\.yaml: hosts: [^ ]*: no host; expected/, host);
+	}
+
+	t.regex(complaint(t, 'hosts: {? {token: s3cret} : {token: x}}'), /^larder\.yaml: hosts: …: no host; expected/);
+});
