@@ -98,7 +98,8 @@ async function fetchWhole(url: string, source: Source, signal: AbortSignal, isRe
 	const {movedTo, ...body} = incoming;
 	if (movedTo === undefined || movedTo.url === url || isReplacing) return body;
 	signal.removeEventListener('abort', abort);
-	throw new MovedError(url, movedTo, new AnsweredSource(body, source, transfer));
+	const {filename} = movedTo;
+	throw new MovedError(url, movedTo, new AnsweredSource({...body, filename}, source, transfer));
 }
 
 /** Whether what was left may be gone on with after such a failure. */

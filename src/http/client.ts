@@ -240,7 +240,7 @@ export class HttpClient {
 			answer,
 			url: hop === first ? url : hop.url.href,
 			caching: this.#cachingFacts(answer, first),
-			movedTo: this.#movedTo(first, moves),
+			movedTo: this.#movedTo(first, moves, answer),
 		};
 	}
 
@@ -263,11 +263,13 @@ export class HttpClient {
 		return cachingFacts(answer, this.#hosts.headersFor(first.url, first.headers), this.#timing.now());
 	}
 
-	#movedTo(first: Hop, moves: readonly Move<Answer>[]): Moved | undefined {
+	#movedTo(first: Hop, moves: readonly Move<Answer>[], found: Answer): Moved | undefined {
 		const last = moves.at(-1);
 		// A URL with credentials stands for what they let one see.
 		if (last === undefined || moves.some(({hop}) => hop.headers['authorization'] !== undefined)) return undefined;
-		return {url: last.hop.url.href, redirects: moves.map(({answer}) => this.#cachingFacts(answer, first))};
+		const url = last.hop.url.href;
+		const redirects = moves.map(({answer}) => this.#cachingFacts(answer, first));
+		return {url, filename: found.filenameFor(url), redirects};
 	}
 
 	async #send(hop: Hop, signal: AbortSignal): Promise<Answer> {

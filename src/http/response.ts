@@ -14,6 +14,8 @@ import {etagOf, hasStrongValidator} from './validators.js';
 export interface Moved {
 	/** Without credentials and fragment. */
 	readonly url: string;
+	/** See `filenameFor`; by this URL: who redirects does not name what is kept here. */
+	readonly filename: string;
 	/** What the redirects that led there have said of how long they hold. */
 	readonly redirects: readonly CachingFacts[];
 }
@@ -90,8 +92,18 @@ export class Answer implements Redirectable, Answered {
 		return ['', 'identity'].includes(encoding) ? undefined : encoding;
 	}
 
+	/** What is encoded is said to be what it would be decoded to, which is not what is kept. */
+	get mimetype(): string | undefined {
+		return this.encoding === undefined ? mimetypeOf(this.header('content-type')) : undefined;
+	}
+
 	header(name: string): string | null {
 		return this.#headers.get(name);
+	}
+
+	/** See `filenameFor`. */
+	filenameFor(url: string): string {
+		return filenameFor(url, this.header('content-disposition'), this.mimetype);
 	}
 
 	/**
@@ -124,18 +136,15 @@ export class Answer implements Redirectable, Answered {
 	 * @throws CacheError `origin-failed` for a `Content-Length` that is none.
 	 */
 	toResponse(requestedUrl: string, url: string): Omit<HttpResponse, 'caching' | 'movedTo'> {
-		const {status, etag, lastModifiedMs} = this;
+		const {status, etag, lastModifiedMs, mimetype} = this;
 		const lengthBytes = this.contentLength();
-		// Both are said of what would be decoded, which is not what is kept.
-		const {encoding} = this;
-		const mimetype = encoding === undefined ? mimetypeOf(this.header('content-type')) : undefined;
-		const ranges = encoding === undefined ? acceptsRanges(this.header('accept-ranges')) : false;
+		const ranges = this.encoding === undefined ? acceptsRanges(this.header('accept-ranges')) : false;
 		return {
 			url,
 			status,
 			lengthBytes,
 			mimetype,
-			filename: filenameFor(requestedUrl, this.header('content-disposition'), mimetype),
+			filename: this.filenameFor(requestedUrl),
 			etag,
 			lastModifiedMs,
 			acceptsRanges: ranges,

@@ -154,3 +154,10 @@ test('what a URL has now is not stored as what it once had moved to', async t =>
 	t.is(await read(victim), 'genuine');
 	t.is(cache.entry(keyOf(moving))?.sidecar.url, moving);
 });
+
+test('what has moved is named after where it has moved to, whoever led there', async t => {
+	const {cache, origin, read} = await openFreshCache(t, {freshness: 'forever'});
+	const target = origin.serve('/picture.gif', {body: 'bytes'});
+	await read(origin.serve('/program.exe', {status: 301, redirect: '/picture.gif'}));
+	t.is(cache.entry(keyOf(target))?.sidecar.filename, 'picture.gif');
+});
