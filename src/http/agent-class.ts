@@ -6,6 +6,8 @@ import type {Duplex} from 'node:stream';
 export interface Hooks {
 	addRequest(request: http.ClientRequest, options: object): void;
 	keepSocketAlive(socket: Duplex): boolean;
+	removeSocket(socket: Duplex, options: object): void;
+	readonly totalSocketCount: number;
 }
 
 export type AgentClass = new (options: https.AgentOptions) => Hooks & http.Agent;

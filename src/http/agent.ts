@@ -5,7 +5,7 @@ import type {LookupFunction} from 'node:net';
 import type {Duplex} from 'node:stream';
 import {createSecureContext, type SecureContext} from 'node:tls';
 import {formatDuration} from '../base/units.js';
-import type {AgentClass, Connected} from './agent-class.js';
+import type {AgentClass, Connected, Hooks} from './agent-class.js';
 import type {Proxy} from './proxy.js';
 import {forwarding, tunnelling} from './proxy-agents.js';
 
@@ -108,9 +108,12 @@ function guarded(
 	return class extends Base implements GuardedAgent {
 		connectTimeoutMs = 0;
 		started: ClientRequest | undefined;
+		/** Of requests that may be waiting. */
+		readonly #options = new WeakMap<ClientRequest, object>();
 
 		override addRequest(request: ClientRequest, options: object): void {
 			this.started = request;
+			this.#options.set(request, options);
 			super.addRequest(request, options);
 			// Kept connections of other hosts count in the bound over all.
 			if (this.#isWaitedFor()) Object.values(this.freeSockets).flat()[0]?.destroy();
@@ -135,11 +138,33 @@ function guarded(
 			super.reuseSocket(socket, request);
 		}
 
+		override removeSocket(socket: Duplex, options: object): void {
+			super.removeSocket(socket, options);
+			this.#startWaiting();
+		}
+
+		/** Node starts nobody where who waits first is for a host that has a connection in use, for as long as it has. */
+		#startWaiting(): void {
+			if (this.totalSocketCount >= this.maxTotalSockets) return;
+			const waiting = Object.entries(this.requests).find(
+				([name]) => (this.sockets[name]?.length ?? 0) < this.maxSockets,
+			);
+			if (waiting === undefined) return;
+			const [name, requests] = waiting as [string, ClientRequest[]];
+			const request = requests.shift();
+			if (requests.length === 0) Reflect.deleteProperty(this.requests, name);
+			const options = request && this.#options.get(request);
+			// That of Node itself: what a subclass does to a request is done.
+			if (request && options) PLAIN.addRequest.call(this, request, options);
+		}
+
 		#isWaitedFor(): boolean {
 			return Object.keys(this.requests).length > 0;
 		}
 	};
 }
+
+const PLAIN = http.Agent.prototype as unknown as Hooks;
 
 const PlainAgent = guarded(http.Agent as unknown as AgentClass, 'connect');
 const SecureAgent = guarded(https.Agent as unknown as AgentClass, 'secureConnect');

@@ -41,3 +41,21 @@ test('a connection that is kept for its host gives way to a request to another o
 	);
 	await Promise.all([kept.close(), other.close()]);
 });
+
+test('who waits for a host that has a connection in use is asked for as soon as one is free', async t => {
+	const hosts = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
+	const [busy, quick, other] = await Promise.all(hosts.map(host => Origin.start({host})));
+	if (!busy || !quick || !other) throw new Error('no origins');
+	const agents = new Agents({...CONNECT, maxTotalSockets: 2});
+	const hanging = [busy.serve('/a', {delayMs: 60_000}), busy.serve('/b', {delayMs: 60_000})];
+	const failed = [t.throwsAsync(get(agents, hanging[0] ?? ''))];
+	const first = get(agents, quick.serve('/x', {body: 'x', delayMs: 20}));
+	const second = get(agents, quick.serve('/y', {body: 'y', delayMs: 20}));
+	const third = get(agents, other.serve('/z', {body: 'z'}));
+	failed.push(t.throwsAsync(get(agents, hanging[1] ?? '')));
+	await Promise.all([first, second, third]);
+	await until('all that can be asked is', () => Promise.resolve(busy.requests.length === 2));
+	agents.destroy();
+	await Promise.all(failed);
+	for (const origin of [busy, quick, other]) await origin.close();
+});
