@@ -275,7 +275,8 @@ export class HttpClient {
 	async #send(hop: Hop, signal: AbortSignal): Promise<Answer> {
 		const proxy = this.#proxies.of(hop.url);
 		const answer = await this.#sendThrough(proxy, hop, signal);
-		if (!proxy || answer.status !== 407) return answer;
+		// Within a tunnel it is the origin that answers.
+		if (!proxy || hop.url.protocol === 'https:' || answer.status !== 407) return answer;
 		answer.discard();
 		throw new ProxyRefusal(proxy, answer.status).toError(answer.asked);
 	}

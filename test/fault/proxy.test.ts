@@ -158,6 +158,16 @@ test('a proxy that asks for credentials says so, for http and https alike', with
 	}
 });
 
+testTls(`a 407 that comes through a tunnel is the origin's${why}`, withClient, async (t, {clientWith}) => {
+	const proxy = await startProxy(t);
+	const origin = await startSecureOrigin(certificate, {handle: (_request, response) => response.writeHead(407).end()});
+	t.teardown(() => origin.close());
+	const client = clientWith({...TRUSTING, ...through(proxy)});
+	const url = `https://a.test:${origin.port}/x`;
+	const message = await failsWith(t, 'origin-refused', client.get(url, {signal: NEVER}));
+	t.is(message, `${url} was answered with status 407`);
+});
+
 test('what a proxy refuses by itself is no sign that a host is not there', withClient, async (t, {clientWith}) => {
 	const proxy = await startProxy(t, {refuse: 403});
 	const client = clientWith(through(proxy));
