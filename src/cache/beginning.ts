@@ -98,8 +98,8 @@ async function fetchWhole(url: string, source: Source, signal: AbortSignal, isRe
 	const {movedTo, ...body} = incoming;
 	if (movedTo === undefined || movedTo.url === url || isReplacing) return body;
 	signal.removeEventListener('abort', abort);
-	const {filename} = movedTo;
-	throw new MovedError(url, movedTo, new AnsweredSource({...body, filename}, source, transfer));
+	const {filename, caching} = movedTo;
+	throw new MovedError(url, movedTo, new AnsweredSource({...body, filename, caching}, source, transfer));
 }
 
 /** Whether what was left may be gone on with after such a failure. */

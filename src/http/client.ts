@@ -258,9 +258,9 @@ export class HttpClient {
 		throw new AbsentError(failure.message, answer.status, this.#cachingFacts(answer, first));
 	}
 
-	/** @param first - what was asked first: by what that had an answer is chosen among others of its URL. */
-	#cachingFacts(answer: Answer, first: Hop): CachingFacts {
-		return cachingFacts(answer, this.#hosts.headersFor(first.url, first.headers), this.#timing.now());
+	/** @param asked - what is to be stored: by what a request for it has an answer is chosen among others of its URL. */
+	#cachingFacts(answer: Answer, asked: Hop): CachingFacts {
+		return cachingFacts(answer, this.#hosts.headersFor(asked.url, asked.headers), this.#timing.now());
 	}
 
 	#movedTo(first: Hop, moves: readonly Move<Answer>[], found: Answer): Moved | undefined {
@@ -269,7 +269,7 @@ export class HttpClient {
 		if (last === undefined || moves.some(({hop}) => hop.headers['authorization'] !== undefined)) return undefined;
 		const url = last.hop.url.href;
 		const redirects = moves.map(({answer}) => this.#cachingFacts(answer, first));
-		return {url, filename: found.filenameFor(url), redirects};
+		return {url, filename: found.filenameFor(url), caching: this.#cachingFacts(found, last.hop), redirects};
 	}
 
 	async #send(hop: Hop, signal: AbortSignal): Promise<Answer> {

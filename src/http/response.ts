@@ -16,6 +16,8 @@ export interface Moved {
 	readonly url: string;
 	/** See `filenameFor`; by this URL: who redirects does not name what is kept here. */
 	readonly filename: string;
+	/** What the answer is to a request for this URL. */
+	readonly caching: CachingFacts;
 	/** What the redirects that led there have said of how long they hold. */
 	readonly redirects: readonly CachingFacts[];
 }

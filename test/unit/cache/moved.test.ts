@@ -3,6 +3,7 @@ import test from 'ava';
 import {keyOf, openCache} from '../../../src/library/open.js';
 import {entryFiles, failsWith, readWhole, TestClock} from '../../helpers/cache.js';
 import {openFreshCache} from '../../helpers/fresh-cache.js';
+import {Origin} from '../../helpers/origin.js';
 
 test('what has moved for good is stored once, where it has moved to, and found under both', async t => {
 	const {cache, origin, directory, read, asked} = await openFreshCache(t, {freshness: 'forever'});
@@ -160,4 +161,16 @@ test('what has moved is named after where it has moved to, whoever led there', a
 	const target = origin.serve('/picture.gif', {body: 'bytes'});
 	await read(origin.serve('/program.exe', {status: 301, redirect: '/picture.gif'}));
 	t.is(cache.entry(keyOf(target))?.sidecar.filename, 'picture.gif');
+});
+
+test('an answer that varies is known by what is asked where it has moved to', async t => {
+	const other = await Origin.start({host: '127.0.0.2'});
+	t.teardown(() => other.close());
+	const headers = {vary: 'authorization'};
+	const target = other.serve('/new', {body: 'bytes', maxAge: 60, headers});
+	const hosts = [{host: new URL(target).origin, headers: {authorization: 'Bearer secret'}}];
+	const {origin, read} = await openFreshCache(t, {http: {retries: 0, hosts}});
+	t.is(await read(origin.serve('/old', {status: 301, redirect: target})), 'bytes');
+	t.is(await read(target), 'bytes');
+	t.is(other.requestsOf('/new').length, 1);
 });
