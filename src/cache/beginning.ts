@@ -58,6 +58,12 @@ async function goOn(context: BeginningContext): Promise<Begun | undefined> {
 		await head.readFrom(draft.file, ranges);
 		const begun = {body, draft, head, kept: [...ranges]};
 		const [gap] = ranges.missing(0, facts.lengthBytes);
+		if (gap === undefined && context.isReplacing) {
+			// Nothing is left to be asked for, and so to confirm it, while the source has just said what it has now.
+			await draft.discard();
+			return undefined;
+		}
+
 		if (gap === undefined || body.version === undefined) return {...begun, first: undefined};
 		// No more than will be read of it: what is on its way when a connection is ended comes twice.
 		const range = {start: gap.start, end: Math.min(gap.end, allowance.goOnAt(gap.start))};

@@ -4,7 +4,8 @@ import type {Range} from '../base/range-set.js';
 import {decideType, SNIFF_BYTES} from '../media/sniff.js';
 import type {Draft} from '../store/draft.js';
 import {modifiedAtMs, sameFile, type Entry} from '../store/entry.js';
-import type {OwnedFill} from '../store/fill-owners.js';
+import type {Announcement, OwnedFill} from '../store/fill-owners.js';
+import type {OpenFile} from '../store/open-file.js';
 import type {Pin} from '../store/pin.js';
 import type {Description} from '../store/store.js';
 import type {ArrivedBytes} from './arrived-bytes.js';
@@ -116,6 +117,8 @@ export class Bringing {
 			const outcome = await this.#bring(ending === 'silent');
 			if (outcome !== 'theirs') return outcome;
 			this.#decide('hit');
+			// An answer that is here already would keep its connection as long as that lasts.
+			this.context.source.release?.();
 			ending = await this.#follow();
 			if (ending === 'whole' || (ending === 'stored' && (await this.#takeStored()))) return 'whole';
 		}
@@ -220,12 +223,13 @@ export class Bringing {
 
 	async #follow(): Promise<Ending> {
 		this.#isFollowing = true;
-		const following: Following = new Following(this.key, this.context.store, {
-			onBegun: announcement => this.listener.onBegun(announcement),
-			onArrived: (partial, range) => this.arrived.arrive(partial, range, following.identity),
+		const listener = {
+			onBegun: (announcement: Announcement) => this.listener.onBegun(announcement),
+			onArrived: (partial: OpenFile, range: Range) => this.arrived.arrive(partial, range, following.identity),
 			awaited: () => this.arrived.awaited,
 			hasReaders: () => this.listener.hasReaders(),
-		});
+		};
+		const following: Following = new Following(this.key, this.context.store, listener, this.context.replaced);
 		this.#followings.push(following);
 		const ending = await following.run(this.signal);
 		if (ending === 'whole' && following.followed !== undefined) await this.#takeFollowed(following.followed);

@@ -1,6 +1,7 @@
 import {setTimeout} from 'node:timers/promises';
 import {RangeSet, type Range} from '../base/range-set.js';
 import {SILENT_AFTER_MS} from '../store/catalogue-writer.js';
+import {sameFile, type Entry} from '../store/entry.js';
 import {isSealed, type Announcement, type Sighting} from '../store/fill-owners.js';
 import type {OpenFile} from '../store/open-file.js';
 import {identityOf} from '../store/partial-facts.js';
@@ -71,6 +72,8 @@ export class Following {
 		private readonly key: string,
 		private readonly store: Store,
 		private readonly listener: FollowingListener,
+		/** The entry whose place what is followed is to take. */
+		private readonly replaced?: Entry,
 	) {}
 
 	/** What is followed, once its owner has told it. Stays readable until `close`. */
@@ -171,7 +174,9 @@ export class Following {
 	}
 
 	#judgeUnbegun(sighting: Sighting | undefined): Ending | undefined {
-		if (this.store.lookup(this.key) !== undefined) return 'stored';
+		const stored = this.store.lookup(this.key);
+		const isReplaced = stored !== undefined && this.replaced !== undefined && sameFile(stored.data, this.replaced.data);
+		if (stored !== undefined && !isReplaced) return 'stored';
 		if (sighting === undefined || !sighting.isOwnerAlive()) return 'orphaned';
 		return this.#isSilent ? 'silent' : undefined;
 	}

@@ -158,8 +158,9 @@ export class TwoTierCache {
 		}
 	}
 
-	/** Unless another body is stored for `url` by now. */
+	/** Unless another body is stored for `url` by now, or it has moved: changes are heard of by the key of the entry. */
 	#remember(url: string, media: Media, entry: Entry): void {
+		if (entry.key !== keyOf(url)) return;
 		if (this.#memory === undefined || !isSame(entry, this.cache.entry(entry.key))) return;
 		this.#memory.set(url, {key: entry.key, media, entry});
 		if (this.#memory.has(url)) this.#urls.set(entry.key, url);

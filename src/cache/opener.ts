@@ -88,6 +88,20 @@ export class Opener {
 		return this.isOffline || this.#judge(entry) === 'fresh';
 	}
 
+	/** Where a URL that has nothing of its own has moved to. In a circle nothing has moved. */
+	movedTo(url: string): string | undefined {
+		const visited = new Set<string>();
+		for (let last = url; ;) {
+			const key = keyOf(last);
+			if (visited.has(last)) return undefined;
+			visited.add(last);
+			const isHere = this.context.fills.running(key) !== undefined || this.context.store.lookup(key) !== undefined;
+			const alias = isHere ? undefined : this.context.store.aliases.get(key, this.context.clock.now());
+			if (alias === undefined) return last === url ? undefined : last;
+			last = alias.url;
+		}
+	}
+
 	/** @throws CacheError also where the source does not answer. */
 	async #refresh(
 		url: string,
@@ -96,10 +110,15 @@ export class Opener {
 		const key = keyOf(url);
 		this.context.absences.forget(key);
 		const entry = this.context.store.lookup(key);
-		const movedTo = entry === undefined ? this.#movedTo(url) : undefined;
+		const movedTo = entry === undefined ? this.movedTo(url) : undefined;
 		if (movedTo !== undefined) return this.#refresh(movedTo, signal);
 		if (entry === undefined) return {outcome: 'fetched', version: await this.open(url, signal)};
+		const coming = this.context.fills.running(key);
+		// What it has answered a moment ago is on its way: it is not fetched beside itself.
+		const joined = coming !== undefined && coming.entry === undefined ? await this.#join(coming, signal) : undefined;
+		if (joined !== undefined) return {outcome: 'changed', version: joined};
 		const asked = await abortable(this.context.revalidator.run(entry, this.context.source), signal);
+		if (asked.outcome === 'superseded') return this.#refresh(url, signal);
 		if ('error' in asked) throw asked.error;
 		const {outcome} = asked;
 		const version = asked.outcome === 'changed' ? await this.#join(asked.fill, signal) : await this.openStored(key);
@@ -117,25 +136,15 @@ export class Opener {
 				continue;
 			}
 
-			// What another source has is the body of this URL, not of what it once had moved to.
-			const movedTo = source === this.context.source ? this.#movedTo(url) : undefined;
-			if (movedTo !== undefined) return this.open(movedTo, signal);
+			const movedTo = this.movedTo(url);
+			const isOurs = source === this.context.source;
+			// What a caller brings is for the URL that it was said for.
+			if (movedTo !== undefined && (isOurs || this.context.store.lookup(keyOf(movedTo)) !== undefined)) {
+				return this.open(movedTo, signal);
+			}
+
 			const joined = await this.#joinOrStart(url, key, signal, source);
 			if (joined !== undefined) return joined;
-		}
-	}
-
-	/** Where a URL that has nothing of its own has moved to. In a circle nothing has moved. */
-	#movedTo(url: string): string | undefined {
-		const visited = new Set<string>();
-		for (let last = url; ;) {
-			const key = keyOf(last);
-			if (visited.has(last)) return undefined;
-			visited.add(last);
-			const isHere = this.context.fills.running(key) !== undefined || this.context.store.lookup(key) !== undefined;
-			const alias = isHere ? undefined : this.context.store.aliases.get(key, this.context.clock.now());
-			if (alias === undefined) return last === url ? undefined : last;
-			last = alias.url;
 		}
 	}
 
@@ -168,10 +177,11 @@ export class Opener {
 		const freshness = this.#judge(entry);
 		const isUsable = freshness !== 'must-revalidate';
 		if (isUsable && revalidator.hasFailed(entry.key)) return stored;
-		const asking = revalidator.run(entry, source);
+		const asking = isUsable ? revalidator.runSoon(entry, source) : revalidator.run(entry, source);
 		if (freshness === 'stale-while-revalidate') return stored;
-		const asked = await abortable(isUsable ? soon(asking) : asking, signal);
+		const asked = await abortable(asking, signal);
 		if (asked === undefined || asked.outcome === 'unchanged') return stored;
+		if (asked.outcome === 'superseded') return this.#openUsable(entry.key, signal, source);
 		if (asked.outcome === 'changed') return this.#join(asked.fill, signal);
 		if (asked.outcome === 'failed' && isUsable) return stored;
 		throw asked.error;
@@ -188,6 +198,8 @@ export class Opener {
 		const {freshness, clock} = this.context;
 		const nowMs = clock.now();
 		const forMs = freshness.movedForMs(movedTo.url, movedTo.redirects, nowMs);
+		// It has answered for itself: what it has stood for would be given the bytes of another.
+		if (this.movedTo(movedTo.url) !== undefined) this.context.store.aliases.remove(keyOf(movedTo.url), nowMs);
 		if (forMs > 0) this.context.store.aliases.set(key, {url: movedTo.url, untilMs: nowMs + forMs});
 		try {
 			return await this.open(movedTo.url, signal, source);
@@ -209,19 +221,5 @@ export class Opener {
 		if (fill.isWanted) return version;
 		version.close();
 		return undefined;
-	}
-}
-
-/** How long somebody waits to hear whether what is stale may be used, in ms. */
-const PATIENCE_MS = 5000;
-
-/** What `promise` brings, or undefined where it takes long. */
-async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
-	let timer: NodeJS.Timeout | undefined;
-	const late = new Promise<undefined>(resolve => (timer = setTimeout(() => resolve(undefined), PATIENCE_MS)));
-	try {
-		return await Promise.race([promise, late]);
-	} finally {
-		clearTimeout(timer);
 	}
 }

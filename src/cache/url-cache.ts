@@ -85,9 +85,10 @@ export class UrlCache {
 		return this.#opener.openRefreshed(url, signal);
 	}
 
-	/** Opens what is stored under a key; a hit if there is something. */
+	/** Opens what is stored under a key, or where its URL has moved to; a hit if there is something. */
 	openStored(key: Key): Promise<Version | undefined> {
-		return this.#opener.openStored(key);
+		const movedTo = this.#store.lookup(key) === undefined ? this.#movedTo(key) : undefined;
+		return this.#opener.openStored(movedTo ?? key);
 	}
 
 	/** Whether an entry may be used without asking. */
@@ -135,14 +136,9 @@ export class UrlCache {
 
 	/** What a `stat` may say at once; undefined for what is neither stored nor being fetched. */
 	glimpse(key: Key): Glimpse | undefined {
-		const fill = this.#fills.running(key);
-		const entry = this.#store.lookup(key);
-		// What is replaced is what there is until its replacement has begun to come.
-		const isEntry = entry !== undefined && (fill?.sizeBytes === undefined || this.isFresh(entry));
-		if (isEntry) return {url: entry.sidecar.url, sizeBytes: entry.sizeBytes, modifiedAtMs: modifiedAtMs(entry)};
-		if (fill !== undefined) return {url: fill.url, sizeBytes: fill.sizeBytes ?? 0, modifiedAtMs: fill.modifiedAtMs};
-		const alias = this.#store.aliases.get(key, this.options.clock.now());
-		return alias && this.glimpse(keyOf(alias.url));
+		const glimpse = this.#glimpse(key);
+		const movedTo = glimpse === undefined ? this.#movedTo(key) : undefined;
+		return movedTo === undefined ? glimpse : this.#glimpse(movedTo);
 	}
 
 	/** Starts an entry written by hand. It beats a download of the same URL when it is committed. */
@@ -238,6 +234,21 @@ export class UrlCache {
 		await this.#fills.close();
 		this.options.source.close?.();
 		await this.#store.close();
+	}
+
+	#glimpse(key: Key): Glimpse | undefined {
+		const fill = this.#fills.running(key);
+		const entry = this.#store.lookup(key);
+		// What is replaced is what there is until its replacement has begun to come.
+		const isEntry = entry !== undefined && (fill?.sizeBytes === undefined || this.isFresh(entry));
+		if (isEntry) return {url: entry.sidecar.url, sizeBytes: entry.sizeBytes, modifiedAtMs: modifiedAtMs(entry)};
+		return fill && {url: fill.url, sizeBytes: fill.sizeBytes ?? 0, modifiedAtMs: fill.modifiedAtMs};
+	}
+
+	/** The key of what the URL of a key that has nothing of its own has moved to. */
+	#movedTo(key: Key): Key | undefined {
+		const alias = this.#store.aliases.get(key, this.options.clock.now());
+		return alias && keyOf(this.#opener.movedTo(alias.url) ?? alias.url);
 	}
 
 	#count(lookup: 'hit' | 'miss'): void {

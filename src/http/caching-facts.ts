@@ -4,7 +4,7 @@ import {createHash} from 'node:crypto';
 export interface CachingFacts {
 	/** When it came, or was last said to be still right; epoch seconds. */
 	readonly received: number;
-	/** The headers that RFC 9111 decides by, as they came, by lower-case name. */
+	/** The headers that RFC 9111 decides by, as they came, by lower-case name; Last-Modified also tells versions apart. */
 	readonly headers: Readonly<Record<string, string>>;
 	/** Digests of what the request had in the headers that `Vary` names; an empty one where it had none. */
 	readonly varied: Readonly<Record<string, string>>;
@@ -15,7 +15,7 @@ interface Headers {
 	header(name: string): string | null;
 }
 
-const KEPT = ['age', 'cache-control', 'date', 'expires', 'pragma', 'vary'];
+const KEPT = ['age', 'cache-control', 'date', 'expires', 'last-modified', 'pragma', 'vary'];
 
 /** A header that is longer says nothing that can be relied on. */
 const MAX_HEADER_LENGTH = 4096;

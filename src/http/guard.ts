@@ -1,10 +1,11 @@
 /** Requests that the user did not mean are not made: what may be asked for, by its URL and by each of its addresses. */
 import type {LookupAddress} from 'node:dns';
 import type {LookupFunction} from 'node:net';
-import {CacheError} from '../base/errors.js';
+import type {CacheError} from '../base/errors.js';
 import {hostNameOf, parseHostPattern, type HostPattern} from '../base/host-pattern.js';
 import {reachedThrough, parseAddress, parseNetwork, contains, type IpAddress} from '../base/ip-address.js';
 import {redact} from '../base/redact.js';
+import {DeniedError} from './denied-error.js';
 import {specialNetworkOf} from './special-networks.js';
 
 export interface GuardPolicy {
@@ -32,7 +33,7 @@ const METADATA_HOSTS: ReadonlySet<string> = new Set(['metadata', 'metadata.googl
 export class Denial extends Error {
 	/** @param asked - the URL, redacted. */
 	toError(asked: string): CacheError {
-		return new CacheError('origin-refused', `${asked}: denied: ${this.message}`);
+		return new DeniedError(`${asked}: denied: ${this.message}`);
 	}
 }
 

@@ -1,7 +1,8 @@
 /** URLs that have moved for good. */
 import test from 'ava';
+import {downloaderSource} from '../../../src/cache/source.js';
 import {keyOf, openCache} from '../../../src/library/open.js';
-import {entryFiles, failsWith, readWhole, TestClock} from '../../helpers/cache.js';
+import {entryFiles, failsWith, openStore, readWhole, temporaryDirectory, TestClock} from '../../helpers/cache.js';
 import {openFreshCache} from '../../helpers/fresh-cache.js';
 import {Origin} from '../../helpers/origin.js';
 
@@ -173,4 +174,42 @@ test('an answer that varies is known by what is asked where it has moved to', as
 	t.is(await read(origin.serve('/old', {status: 301, redirect: target})), 'bytes');
 	t.is(await read(target), 'bytes');
 	t.is(other.requestsOf('/new').length, 1);
+});
+
+test('what answers for itself is not stored under what it stood for before', async t => {
+	const {cache, origin, read} = await openFreshCache(t, {freshness: 'forever'});
+	const c = origin.serve('/c', {body: 'of c', cutAt: 2});
+	const b = origin.serve('/b', {status: 301, redirect: '/c'});
+	await failsWith(t, 'origin-failed', read(b));
+	t.is(cache.entry(keyOf(c)), undefined);
+	origin.serve('/c', {body: 'of c'});
+	origin.serve('/b', {body: 'of b'});
+	const a = origin.serve('/a', {status: 301, redirect: '/b'});
+	t.is(await read(a), 'of b');
+	t.is(await read(c), 'of c');
+	t.is(await read(b), 'of b');
+});
+
+test('two URLs of which each stands for the other, as two processes may have learned, are not there', async t => {
+	const directory = temporaryDirectory(t);
+	const store = openStore(t, {directory});
+	const [a, b] = ['https://a.example/', 'https://b.example/'] as const;
+	store.aliases.set(keyOf(a), {url: b, untilMs: Infinity});
+	store.aliases.set(keyOf(b), {url: a, untilMs: Infinity});
+	await store.flush();
+	const {cache} = await openFreshCache(t, {directory});
+	t.is(cache.glimpse(keyOf(a)), undefined);
+	t.is(await cache.openStored(keyOf(a)), undefined);
+});
+
+test('what a caller brings for a URL that has moved is not stored under the other one', async t => {
+	const {cache, origin, read} = await openFreshCache(t, {freshness: 'forever'});
+	const target = origin.serve('/new', {body: 'bytes', cutAt: 2});
+	const url = origin.serve('/old', {status: 301, redirect: '/new'});
+	await failsWith(t, 'origin-failed', read(url));
+	const media = {data: Buffer.from('mine'), mimetype: 'text/plain', filename: 'a'};
+	const brought = downloaderSource(() => Promise.resolve(media));
+	t.is(await readWhole(await cache.open(url, undefined, brought)), 'mine');
+	t.is(cache.entry(keyOf(target)), undefined);
+	t.is(await read(url), 'mine');
 });

@@ -1,15 +1,23 @@
 /** What is stored and stale: asked about, renewed, replaced, served all the same, or removed. From a real origin. */
 import {readFileSync} from 'node:fs';
 import type {LookupFunction} from 'node:net';
+import type {ServerResponse} from 'node:http';
 import path from 'node:path';
 import test from 'ava';
 import {keyOf, openCache} from '../../../src/library/open.js';
-import {entryFiles, failsWith, readWhole} from '../../helpers/cache.js';
+import {entryFiles, failsWith, openStore, readWhole} from '../../helpers/cache.js';
 import {openFreshCache} from '../../helpers/fresh-cache.js';
 import {Origin} from '../../helpers/origin.js';
 import {until} from '../../helpers/until.js';
 
 const MINUTE = 60_000;
+
+/** The answer to the next request for a path, for the test to give. */
+function hold(origin: Origin, path: string): Promise<ServerResponse> {
+	return new Promise(resolve => {
+		origin.serve(path, {handle: (_request, response) => resolve(response)});
+	});
+}
 
 test('what is fresh is read without a request, also by a cache opened later', async t => {
 	const {cache, origin, clock, directory, read, asked} = await openFreshCache(t);
@@ -341,4 +349,151 @@ test('a Vary that names what every object has is one like any other', async t =>
 	const url = origin.serve('/x', {body: 'bytes', maxAge: 60, headers: {vary: 'constructor, __proto__, toString'}});
 	for (let count = 0; count < 2; count++) t.is(await read(url), 'bytes');
 	t.is(asked('/x').length, 1);
+});
+
+test('a changed body that claims the date of the old one, and has no ETag, is not fetched in parts', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t, {freshness: MINUTE});
+	const lastModified = new Date(1_700_000_000_000);
+	const url = origin.serve('/a', {body: 'old', lastModified});
+	await read(url);
+	clock.advance(MINUTE);
+	const headers = {'last-modified': lastModified.toUTCString()};
+	origin.serve('/a', {size: 12_000_000, rate: 20_000_000, ranges: true, headers});
+	const version = await cache.open(url);
+	await version.read(Buffer.alloc(1000), 11_000_000);
+	version.close();
+	t.deepEqual(
+		origin.requestsOf('/a').map(({headers}) => headers.range),
+		[undefined, undefined],
+		'nothing would tell whether they belong together',
+	);
+});
+
+test('what is put while the origin is asked is what its readers get, whatever the origin answers', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t);
+	const media = {data: Buffer.from('mine'), mimetype: 'text/plain', filename: 'a'};
+	for (const answer of [{status: 200}, {status: 404}]) {
+		const path = `/${answer.status}`;
+		const url = origin.serve(path, {body: 'old', maxAge: 60, etag: '"v1"'});
+		await read(url);
+		clock.advance(MINUTE);
+		const answering = hold(origin, path);
+		const reading = read(url);
+		const response = await answering;
+		await cache.store(url, media, {durable: false});
+		response.writeHead(answer.status, {etag: '"v2"'}).end('newer');
+		t.deepEqual([await reading, await read(url)], ['mine', 'mine']);
+	}
+});
+
+test('what is removed while the origin is asked does not come back, unless somebody reads it', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t);
+	const headers = {'cache-control': 'max-age=60, stale-while-revalidate=60'};
+	const url = origin.serve('/a', {body: 'old', headers, etag: '"v1"'});
+	await read(url);
+	clock.advance(MINUTE);
+	let [answer, isGivenUp] = [() => undefined as void, false];
+	origin.serve('/a', {
+		handle: (_request, response) => {
+			answer = () => void response.writeHead(200, {'content-length': 5, 'etag': '"v2"'}).write('new');
+			response.once('close', () => (isGivenUp = true));
+		},
+	});
+	t.is(await read(url), 'old');
+	await origin.received('/a', 2);
+	await cache.evict(keyOf(url));
+	answer();
+	await until('the answer is given up', () => isGivenUp);
+	t.is(cache.entry(keyOf(url)), undefined);
+	origin.serve('/a', {body: 'newer', headers, etag: '"v2"'});
+	t.is(await read(url), 'newer');
+});
+
+test('what is pinned while its origin says that it is no more stays', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'old', maxAge: 60, etag: '"v1"'});
+	await read(url);
+	clock.advance(MINUTE);
+	const answering = hold(origin, '/a');
+	const reading = read(url);
+	const response = await answering;
+	await cache.annotate(keyOf(url), {pinned: true});
+	response.writeHead(404).end();
+	await failsWith(t, 'not-found', reading);
+	t.truthy(cache.entry(keyOf(url)));
+});
+
+test('what the guard does not let one ask about any more is read as it is stored', async t => {
+	const {cache, origin, clock, directory, read} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'old', maxAge: 60, etag: '"v1"'});
+	await read(url);
+	await cache.close();
+	clock.advance(MINUTE);
+	origin.serve('/a', {body: 'longer', maxAge: 60, etag: '"v2"'});
+	for (const guard of [{denyHosts: ['127.0.0.1']}, {maxBytes: 5}]) {
+		const guarded = openCache({directory, clock, freshness: 'http', http: {retries: 0, guard}});
+		t.is(await readWhole(await guarded.open(url)), 'old');
+		await t.throwsAsync(guarded.refresh(url), {message: /denied/});
+		await guarded.close();
+	}
+});
+
+test('what is refreshed again while it comes comes once', async t => {
+	const {cache, origin, read} = await openFreshCache(t);
+	const url = origin.serve('/a', {body: 'old', maxAge: 60, etag: '"v1"'});
+	await read(url);
+	const size = 6_000_000;
+	origin.serve('/a', {size, rate: size, maxAge: 60, etag: '"v2"', ranges: true});
+	const stored = [];
+	for (let times = 0; times < 3; times++) stored.push((await cache.refresh(url)).stored);
+	await Promise.all(stored);
+	t.is(origin.requestsOf('/a').length, 2);
+	t.is(cache.entry(keyOf(url))?.sidecar.origin.etag, '"v2"');
+});
+
+test('what was left whole of an earlier change is not taken for what the origin has now', async t => {
+	const {cache, origin, clock, directory, read} = await openFreshCache(t, {freshness: MINUTE});
+	const url = origin.serve('/a', {body: 'one', etag: '"v1"'});
+	await read(url);
+	await cache.close();
+	const store = openStore(t, {directory, clock});
+	const draft = await store.draft(keyOf(url));
+	const said = {url, sourceUrl: url, mimetype: undefined, filename: 'a', modifiedAtMs: 0, http: undefined};
+	draft.expect(3);
+	draft.beginTelling({...said, lengthBytes: 3, etag: '"v2"', lastModifiedMs: undefined});
+	await draft.write([Buffer.from('two')], 0);
+	draft.tell({start: 0, end: 3});
+	t.true(await draft.keep());
+	await store.close();
+	clock.advance(MINUTE);
+	origin.serve('/a', {body: 'three', etag: '"v3"', ranges: true});
+	const later = openCache({directory, clock, freshness: MINUTE});
+	t.teardown(() => later.close());
+	t.is(await readWhole(await later.open(url)), 'three');
+});
+
+test('versions that claim one date by turns have times of their own', async t => {
+	const {cache, origin, clock, read} = await openFreshCache(t, {freshness: MINUTE});
+	const lastModified = new Date(1_700_000_000_000);
+	const times = new Set<number | undefined>();
+	for (const letter of ['a', 'b', 'c', 'd']) {
+		const url = origin.serve('/a', {body: letter, etag: `"${letter}"`, lastModified});
+		t.is(await read(url), letter);
+		times.add(cache.glimpse(keyOf(url))?.modifiedAtMs);
+		clock.advance(MINUTE);
+	}
+
+	t.is(times.size, 4);
+});
+
+test('a host that does not answer keeps one reader waiting, and not each for each file', async t => {
+	const {origin, clock, read} = await openFreshCache(t);
+	const paths = Array.from({length: 8}, (_, index) => `/${index}`);
+	const urls = paths.map(each => origin.serve(each, {body: each, maxAge: 60, etag: `"${each}"`}));
+	for (const url of urls) await read(url);
+	clock.advance(MINUTE);
+	for (const each of paths) origin.serve(each, {hang: true});
+	const began = performance.now();
+	for (const url of urls) await read(url);
+	t.true(performance.now() - began < 10_000);
 });

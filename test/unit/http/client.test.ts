@@ -14,7 +14,7 @@ test('a GET resolves with what the headers say, and its body is the bytes', with
 	});
 	const response = await client.get(url, {signal: NEVER});
 	const {body, discard, caching, ...facts} = response;
-	t.deepEqual(Object.keys(caching.headers), ['date']);
+	t.deepEqual(Object.keys(caching.headers), ['date', 'last-modified']);
 	t.deepEqual(facts, {
 		url,
 		status: 200,

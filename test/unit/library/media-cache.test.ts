@@ -158,3 +158,19 @@ test('with a downloader of the caller what is stale is downloaded again', async 
 	clock.advance(60_000);
 	t.deepEqual([await read(), await read()], ['2', '2']);
 });
+
+test('what has moved for good is got by the name that it was asked by, and changes with what it has moved to', async t => {
+	const origin = await startOrigin(t);
+	const target = origin.serve('/new', {body: 'bytes'});
+	const url = origin.serve('/old', {status: 301, redirect: '/new'});
+	for (const maxMemoryItems of [0, 8]) {
+		const cache = openMediaCache(t, temporaryDirectory(t), {maxMemoryItems});
+		const read = async (name: string) => String((await cache.get(name))?.data);
+		await cache.getOrDownload(url);
+		await cache.getOrDownload(target);
+		t.deepEqual([await read(url), await read(target)], ['bytes', 'bytes']);
+		await cache.put(target, Buffer.from('mine'), 'text/plain', 'a');
+		t.deepEqual([await read(url), await read(target)], ['mine', 'mine']);
+		t.is(String((await cache.getOrDownload(url)).data), 'mine');
+	}
+});
