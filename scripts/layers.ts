@@ -30,6 +30,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** One third-party package, one importing file. Packages not named here may be imported by one file of any name. */
 export const PACKAGE_OWNERS: Readonly<Record<string, string>> = {
 	'fuse-native': 'transport/fuse-native.ts',
+	'koffi': 'transport/kernel/libc.ts',
 	'node-fetch': 'http/client.ts',
 	'chokidar': 'daemon/watch.ts',
 	'fluent-ffmpeg': 'media/ffmpeg.ts',

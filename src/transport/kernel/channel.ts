@@ -1,0 +1,96 @@
+import {closeSync, writeSync} from 'node:fs';
+import {Socket} from 'node:net';
+import {systemCode} from '../../base/errors.js';
+import {libc} from './libc.js';
+import {RequestMemory} from './request-memory.js';
+import type {Region} from './protocol/request.js';
+
+/** Room for a header and its struct before what a WRITE brings. */
+const HEAD_BYTES = 4096;
+
+/** The end that is expected: the drive was unmounted, or its connection aborted. */
+const ORDERLY_ENDS: ReadonlySet<string | undefined> = new Set(['ENODEV', 'ECONNABORTED', 'EPERM']);
+
+export interface ChannelEvents {
+	/** One request, whole. Its bytes stay as they are. */
+	onRequest(request: Region): void;
+	/** There are no more. @param error - what went wrong, if it was not an unmount. */
+	onEnd(error: Error | undefined): void;
+}
+
+/**
+ * `/dev/fuse`, in the event loop of this thread: requests come as they are
+ * made, replies are written at once.
+ *
+ * The device takes part in epoll(7), and libuv would watch it as it is. But
+ * `Socket` takes no descriptor that does not look like a socket: so it gets
+ * one, and the device is put in its place before the loop looks at it. Against
+ * a thread that reads and hands over, each request saves a wake-up: an open,
+ * read and close took 22 to 83 microseconds of CPU instead of 60 to 185.
+ */
+export class Channel {
+	readonly #socket: Socket;
+	readonly #fd: number;
+	#isOpen = true;
+
+	/**
+	 * @param device - mounted; it is the channel's from now on, or closed where this throws.
+	 * @param maxWriteBytes - the most that a WRITE brings, as INIT is told.
+	 */
+	constructor(
+		device: number,
+		maxWriteBytes: number,
+		private readonly events: ChannelEvents,
+	) {
+		const memory = new RequestMemory();
+		const buffer = Buffer.alloc(HEAD_BYTES + maxWriteBytes);
+		const callback = (length: number) => {
+			this.events.onRequest(memory.keep(buffer, length));
+			return true;
+		};
+		try {
+			const [fd, other] = libc().socketPair();
+			this.#fd = fd;
+			// Documented for connect(), and the same here.
+			const options = {fd, readable: true, writable: false, onread: {buffer, callback}};
+			this.#socket = new Socket(options);
+			closeSync(other);
+			libc().neverBlock(device);
+			libc().replace(fd, device);
+		} finally {
+			closeSync(device);
+		}
+
+		this.#socket.once('error', error => this.#end(ORDERLY_ENDS.has(systemCode(error)) ? undefined : error));
+		this.#socket.once('close', () => this.#end());
+	}
+
+	/**
+	 * Answers, with a whole reply. One that nobody waits for any more is passed
+	 * over: the kernel has given it up (ENOENT), or the drive is gone.
+	 *
+	 * @throws Error for a reply that the kernel does not take: EINVAL.
+	 */
+	write(reply: Uint8Array, length = reply.byteLength): void {
+		if (!this.#isOpen) return;
+		try {
+			writeSync(this.#fd, reply, 0, length);
+		} catch (error) {
+			const code = systemCode(error);
+			if (code !== 'ENOENT' && !ORDERLY_ENDS.has(code)) throw error;
+		}
+	}
+
+	/** Lets go of the device: who still waits for the drive gets an error. */
+	close(): void {
+		this.#socket.destroy();
+		this.#isOpen = false;
+	}
+
+	#end(error?: Error): void {
+		if (!this.#isOpen) return;
+		this.#isOpen = false;
+		this.#socket.destroy();
+		this.events.onEnd(error);
+	}
+}

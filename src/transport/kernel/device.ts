@@ -1,0 +1,152 @@
+import {spawn} from 'node:child_process';
+import {closeSync, constants, openSync} from 'node:fs';
+import {access, readFile, writeFile} from 'node:fs/promises';
+import path from 'node:path';
+import {cleanStdio, type Stdio} from '../../base/clean-spawn.js';
+import {libc} from './libc.js';
+
+const FUSE_DEVICE = '/dev/fuse';
+const CONNECTIONS = '/sys/fs/fuse/connections';
+const {O_RDWR} = constants;
+const O_CLOEXEC = 0o2_000_000;
+
+/** `mount` and `fusermount3` ask no file system of ours for anything: longer than this they wait for somebody else's. */
+const PATIENCE_MS = 10_000;
+
+/** The number of the socket in the helper, and of the device in mount(8). */
+const INHERITED = 3;
+
+/**
+ * The most that one READ asks for. With 128 KiB a reader waits for as many wake-ups as copies (0.6 GB/s
+ * against 1.5 GB/s); with 1 MiB it is no faster, and a file that is being fetched comes in larger lumps.
+ */
+const MAX_READ_BYTES = 256 * 1024;
+
+export interface DeviceOptions {
+	/** Absolute, without symbolic links. */
+	readonly mountpoint: string;
+	/** Users other than this one may look, as far as the modes of files allow it. */
+	readonly allowOther: boolean;
+	/** As in `PATH`. */
+	readonly searchPath: string;
+}
+
+/**
+ * Mounts a FUSE file system of type `fuse.larder`: as root by mount(8), which
+ * inherits the device, as anyone else by `fusermount3`, which sends it.
+ *
+ * @returns the device: requests are read from it, replies written to it. Closed
+ *   on exec: a child that held it would keep the readers of a dead daemon waiting.
+ * @throws Error, one sentence.
+ */
+export function mountDevice(options: DeviceOptions): Promise<number> {
+	return process.geteuid?.() === 0 ? mountAsRoot(options) : mountAsAnyone(options);
+}
+
+/** Detaches the drive from its mount point, at once. @throws Error, in the words of the program that tried. */
+export async function unmountDevice({mountpoint, searchPath}: DeviceOptions): Promise<void> {
+	const command: Command =
+		process.geteuid?.() === 0
+			? ['umount', '-l', '--', mountpoint]
+			: [await helper(searchPath), '-u', '-z', '--', mountpoint];
+	await run(command, {searchPath});
+}
+
+/**
+ * Ends the connection of the drive that is mounted at `mountpoint`, hung or
+ * not: who waits for it gets ECONNABORTED. The mount stays, dead.
+ *
+ * @throws Error where the drive is not there or the kernel shows no connections (fusectl).
+ */
+export async function abortConnection(mountpoint: string): Promise<void> {
+	const line = findMount(await readFile('/proc/self/mountinfo', 'utf8'), mountpoint);
+	const minor = line?.split(' ')[2]?.split(':')[1];
+	if (minor === undefined) throw new Error(`nothing is mounted at ${mountpoint}`);
+	await writeFile(path.join(CONNECTIONS, minor, 'abort'), '1');
+}
+
+async function mountAsRoot({mountpoint, allowOther, searchPath}: DeviceOptions): Promise<number> {
+	const fd = openSync(FUSE_DEVICE, O_RDWR | O_CLOEXEC);
+	try {
+		const words = [
+			`fd=${INHERITED}`,
+			'rootmode=40000',
+			`user_id=${process.getuid?.()}`,
+			`group_id=${process.getgid?.()}`,
+		];
+		const options = ['nosuid', 'nodev', ...words, ...common(allowOther)].join(',');
+		await run(['mount', '-i', '-t', 'fuse.larder', '-o', options, '--', 'larder', mountpoint], {searchPath, fd});
+		return fd;
+	} catch (error) {
+		closeSync(fd);
+		throw error;
+	}
+}
+
+async function mountAsAnyone({mountpoint, allowOther, searchPath}: DeviceOptions): Promise<number> {
+	const [ours, theirs] = libc().socketPair();
+	try {
+		const options = ['fsname=larder', 'subtype=larder', ...common(allowOther)].join(',');
+		const command: Command = [await helper(searchPath), '-o', options, '--', mountpoint];
+		await run(command, {searchPath, fd: theirs, env: {_FUSE_COMMFD: `${INHERITED}`}});
+		return libc().receiveDescriptor(ours);
+	} finally {
+		closeSync(ours);
+		closeSync(theirs);
+	}
+}
+
+/** The kernel lets in nobody but the owner unless told; only then do modes matter. */
+function common(allowOther: boolean): string[] {
+	return [`max_read=${MAX_READ_BYTES}`, ...(allowOther ? ['allow_other', 'default_permissions'] : [])];
+}
+
+async function helper(searchPath: string): Promise<string> {
+	for (const name of ['fusermount3', 'fusermount']) {
+		for (const directory of searchPath.split(path.delimiter)) {
+			const program = path.join(directory, name);
+			if (await isProgram(program)) return program;
+		}
+	}
+
+	throw new Error('fusermount3 is not on PATH');
+}
+
+async function isProgram(file: string): Promise<boolean> {
+	return access(file, constants.X_OK).then(
+		() => true,
+		() => false,
+	);
+}
+
+type Command = [string, ...string[]];
+
+/** Runs a program to its end, with `fd` as its descriptor 3. @throws Error with its first line of complaint. */
+function run(
+	[program, ...args]: Command,
+	{searchPath, fd, env}: {searchPath: string; fd?: number; env?: Record<string, string>},
+): Promise<void> {
+	const stdio: Stdio[] = ['ignore', 'ignore', 'pipe', ...(fd === undefined ? [] : [fd])];
+	const child = spawn(program, args, {
+		stdio: cleanStdio(stdio),
+		env: {PATH: searchPath, LC_ALL: 'C', ...env},
+		timeout: PATIENCE_MS,
+		killSignal: 'SIGKILL',
+	});
+	let complaint = '';
+	child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text));
+	return new Promise((resolve, reject) => {
+		child.once('error', reject);
+		child.once('close', (code, signal) => {
+			if (code === 0) resolve();
+			else reject(new Error(complaint.split('\n')[0] || `${program} ended with ${signal ?? code}`));
+		});
+	});
+}
+
+/** The last line of `/proc/self/mountinfo` that is about `mountpoint`. */
+function findMount(mountInfo: string, mountpoint: string): string | undefined {
+	// proc_pid_mountinfo(5)
+	const escaped = mountpoint.replace(/[ \t\n\\#]/g, char => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
+	return mountInfo.split('\n').findLast(line => line.split(' ')[4] === escaped);
+}

@@ -1,0 +1,102 @@
+import {createRequire} from 'node:module';
+import {getSystemErrorName} from 'node:util';
+import type Koffi from 'koffi';
+import {messageOf} from '../../base/errors.js';
+
+/** The calls of libc that Node has no word for. Each throws an Error with the `code` of errno(3). */
+export interface Libc {
+	/** A pair of sockets of this machine: socketpair(2). Closed on exec. */
+	socketPair(): [number, number];
+	/** Makes `onto` another descriptor of what `fd` is, in the place of what it was: dup3(2). Closed on exec. */
+	replace(onto: number, fd: number): void;
+	/** A read of `fd` never waits from now on: O_NONBLOCK, fcntl(2). */
+	neverBlock(fd: number): void;
+	/** Takes the descriptor that was sent over a socket: SCM_RIGHTS, unix(7). Never waits. Closed on exec. */
+	receiveDescriptor(socket: number): number;
+}
+
+/** `bits/socket.h`, `fcntl.h`: the same on every architecture that Node runs on under Linux. */
+const [AF_UNIX, SOCK_STREAM, SOL_SOCKET, SCM_RIGHTS] = [1, 1, 1, 1];
+const [MSG_DONTWAIT, MSG_CMSG_CLOEXEC] = [0x40, 0x40_00_00_00];
+const [F_GETFL, F_SETFL, O_NONBLOCK, O_CLOEXEC] = [3, 4, 0o4000, 0o2_000_000];
+
+let loaded: Libc | undefined;
+
+/** @throws Error, one sentence, where koffi has no binary for this machine or was not installed. */
+export function libc(): Libc {
+	return (loaded ??= load());
+}
+
+function load(): Libc {
+	const koffi = loadKoffi();
+	const {symbols, message} = declare(koffi);
+	const check = (call: string, result: number): number => {
+		if (result !== -1) return result;
+		const code = getSystemErrorName(-koffi.errno());
+		throw Object.assign(new Error(`${call}: ${code}`), {code});
+	};
+	return {
+		socketPair() {
+			const pair: [number, number] = [0, 0];
+			check('socketpair', symbols.socketpair(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, pair));
+			return pair;
+		},
+		replace: (onto, fd) => void check('dup3', symbols.dup3(fd, onto, O_CLOEXEC)),
+		neverBlock(fd) {
+			const flags = check('fcntl', symbols.fcntl(fd, F_GETFL, 'int', 0));
+			check('fcntl', symbols.fcntl(fd, F_SETFL, 'int', flags | O_NONBLOCK));
+		},
+		receiveDescriptor(socket) {
+			const {header, descriptor} = message();
+			check('recvmsg', symbols.recvmsg(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+			return descriptor();
+		},
+	};
+}
+
+function loadKoffi(): typeof Koffi {
+	try {
+		return createRequire(import.meta.url)('koffi') as typeof Koffi;
+	} catch (cause) {
+		throw new Error(`koffi does not load (${firstLine(messageOf(cause))}): install it with: npm install koffi`, {
+			cause,
+		});
+	}
+}
+
+function declare(koffi: typeof Koffi) {
+	const library = koffi.load(null);
+	const iovec = koffi.struct({base: 'void *', length: 'size_t'});
+	const msghdr = koffi.struct({
+		...{name: 'void *', namelen: 'uint32_t'},
+		...{iov: koffi.pointer(iovec), iovlen: 'size_t'},
+		...{control: 'void *', controllen: 'size_t', flags: 'int'},
+	});
+	const cmsg = koffi.struct({length: 'size_t', level: 'int', type: 'int', fd: 'int'});
+	const symbols = {
+		socketpair: library.func('socketpair', 'int', ['int', 'int', 'int', koffi.out(koffi.pointer('int'))]),
+		dup3: library.func('int dup3(int from, int onto, int flags)'),
+		fcntl: library.func('int fcntl(int fd, int command, ...)'),
+		recvmsg: library.func('recvmsg', 'int', ['int', koffi.pointer(msghdr), 'int']),
+	} as Record<'socketpair' | 'dup3' | 'fcntl' | 'recvmsg', (...args: unknown[]) => number>;
+	// One byte of data, and with it one descriptor.
+	const message = () => {
+		const data = Buffer.alloc(1);
+		const control = Buffer.alloc(koffi.sizeof(cmsg));
+		const header = {
+			...{name: null, namelen: 0, iov: [{base: data, length: 1}], iovlen: 1},
+			...{control, controllen: control.byteLength, flags: 0},
+		};
+		const descriptor = () => {
+			const {level, type, fd} = koffi.decode(control, cmsg) as {level: number; type: number; fd: number};
+			if (level === SOL_SOCKET && type === SCM_RIGHTS) return fd;
+			throw new Error('recvmsg: no descriptor was sent');
+		};
+		return {header, descriptor};
+	};
+	return {symbols, message};
+}
+
+function firstLine(text: string): string {
+	return text.split('\n')[0] ?? '';
+}
