@@ -74,6 +74,12 @@ export const OPTIONS = {
 	}),
 	'read-only': option({help: 'refuse to store or remove files', kind: BOOLEAN, default: false, live: false}),
 	'allow-other': option({help: 'let other users use the drive', kind: BOOLEAN, default: false, live: false}),
+	'transport': option({
+		help: 'how the kernel is spoken to; kernel is on trial, auto is kernel where that works here',
+		kind: choice(['fuse-native', 'kernel', 'auto']),
+		default: 'fuse-native',
+		live: false,
+	}),
 	'reencode-gif': option({help: 'store GIF images as MP4 video', kind: BOOLEAN, default: true, live: false}),
 	'ffmpeg': option({help: 'ffmpeg to use before any other', kind: PROGRAM, default: undefined, live: false}),
 	'connect-timeout': option({

@@ -3,13 +3,15 @@ import {realpath} from 'node:fs/promises';
 import path from 'node:path';
 import {SYSTEM_CLOCK} from '../base/clock.js';
 import {messageOf} from '../base/errors.js';
+import type {Log} from '../base/log.js';
 import type {UrlCache} from '../cache/url-cache.js';
 import type {Config} from '../config/load.js';
 import {Drive} from '../fs/drive.js';
 import {LIMIT_OPTIONS, limitsOf, openCacheWith, type CacheContext, type LimitOption} from '../library/settings.js';
-import {Dispatcher} from '../transport/dispatch.js';
+import {Dispatcher, type Deadlines} from '../transport/dispatch.js';
 import {FuseNative} from '../transport/fuse-native.js';
-import type {Transport} from '../transport/transport.js';
+import {KernelTransport} from '../transport/kernel/transport.js';
+import type {MountOptions, Transport} from '../transport/transport.js';
 import {MountError} from './mount-error.js';
 
 /** For what is answered from memory or the local disk. */
@@ -32,7 +34,6 @@ export async function mountDrive(
 	context: Pick<CacheContext, 'log' | 'searchPath' | 'surroundings'>,
 ): Promise<MountedDrive> {
 	await assertApart(settings.cacheDir, mountpoint);
-	const {log} = context;
 	const isDefault = (name: LimitOption) => origins[name] === 'default';
 	const cache = openCacheWith(settings, {
 		...context,
@@ -45,13 +46,40 @@ export async function mountDrive(
 	const {readOnly: isReadOnly, allowOther, openTimeout: openMs, readTimeout: readMs} = settings;
 	const drive = new Drive(cache, {isReadOnly, isShared: allowOther, clock: SYSTEM_CLOCK});
 	const deadlines = {openMs, readMs, otherMs: LOCAL_DEADLINE_MS};
+	const where = {...context, mountpoint, allowOther};
 	try {
-		const transport = new FuseNative(drive, new Dispatcher(log), deadlines, {mountpoint, allowOther});
-		await transport.mount();
-		return {cache, transport};
+		const kernel = settings.transport === 'fuse-native' ? undefined : await mountKernel(drive, deadlines, where);
+		return {cache, transport: kernel ?? (await mountFuseNative(drive, deadlines, where))};
 	} catch (cause) {
 		await cache.close();
 		throw new MountError(`the drive could not be mounted at ${mountpoint}: ${messageOf(cause)}`, {cause});
+	}
+}
+
+interface Where extends MountOptions {
+	readonly log: Log;
+	readonly searchPath: string;
+}
+
+async function mountFuseNative(drive: Drive, deadlines: Deadlines, {log, ...options}: Where): Promise<Transport> {
+	const transport = new FuseNative(drive, new Dispatcher(log), deadlines, options);
+	await transport.mount();
+	return transport;
+}
+
+/** @returns undefined where it does not work here, which the log says. */
+async function mountKernel(
+	drive: Drive,
+	deadlines: Deadlines,
+	{log, ...options}: Where,
+): Promise<Transport | undefined> {
+	try {
+		const transport = new KernelTransport(drive, new Dispatcher(log), deadlines, log, options);
+		await transport.mount();
+		return transport;
+	} catch (error) {
+		log.warn('the kernel transport does not work here: fuse-native is used', {reason: messageOf(error)});
+		return undefined;
 	}
 }
 

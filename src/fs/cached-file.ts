@@ -29,6 +29,8 @@ export class CachedFile implements OpenFile, Writable {
 	readonly kind = 'file';
 	/** What readers read; there while there are any. */
 	#version: Version | undefined;
+	/** Which bytes these are. */
+	#bytes = '';
 	#readers = 0;
 	/** What a writer writes, or has written last. */
 	#put: Put | undefined;
@@ -52,7 +54,10 @@ export class CachedFile implements OpenFile, Writable {
 	}
 
 	attributes(): Attributes {
-		return attributesOf(this.key, this.#contents(), this.drive);
+		const open = this.#isUnlinked ? undefined : this.drive.openFiles.get(this.key);
+		if (open !== undefined && open !== this) return open.attributes();
+		const version = this.#version === undefined ? {} : {version: this.#bytes};
+		return {...attributesOf(this.key, this.#contents(), this.drive), ...version};
 	}
 
 	/** Those of a file that is listed: where it is not open, what the listing has of it. */
@@ -101,6 +106,7 @@ export class CachedFile implements OpenFile, Writable {
 			// Meanwhile a put may have begun, or another reader have been first.
 			if (this.#version === undefined && !this.#isBeingWritten) {
 				this.#version = version;
+				this.#bytes = identityOf(version);
 				break;
 			}
 
@@ -194,6 +200,13 @@ export class CachedFile implements OpenFile, Writable {
 		this.#waiters = [];
 		for (const resolve of waiters) resolve();
 	}
+}
+
+let fills = 0;
+
+/** The same only for the same bytes: those of a stored file, or of this one fill. */
+function identityOf({entry}: Version): string {
+	return entry === undefined ? `fill ${++fills}` : `${entry.data.ino} ${entry.data.mtimeNs}`;
 }
 
 interface Contents {

@@ -9,6 +9,8 @@ export interface Attributes {
 	readonly permissions: number;
 	readonly sizeBytes: number;
 	readonly modifiedAtMs: number;
+	/** Of a file that is open for reading: the same only as long as its bytes are. */
+	readonly version?: string;
 }
 
 /** How a file is opened: open(2). */

@@ -16,6 +16,14 @@ export interface Deadlines {
 /** How an operation ended: with what it returns, or with an errno (positive). */
 export type Outcome<T> = {readonly value: T} | {readonly errno: number};
 
+/** An operation under way. */
+export interface Started<T> {
+	/** Settles once, and never fails. */
+	readonly outcome: Promise<Outcome<T>>;
+	/** Its caller waits no longer: its signal fires, and it ends with `aborted`, now. */
+	interrupt(): void;
+}
+
 /** How often running operations are compared with their deadlines, in ms. */
 const SWEEP_EVERY_MS = 250;
 /** An operation that does not heed its signal is answered for this much later, in ms. */
@@ -31,6 +39,13 @@ const ORDINARY: ReadonlySet<ErrorCode> = new Set([
 	'not-stored',
 	'read-only',
 ]);
+
+export interface Operation {
+	readonly name: string;
+	readonly subject: () => string;
+	readonly limitMs: number;
+	readonly mustSettle?: boolean;
+}
 
 interface Running {
 	readonly name: string;
@@ -64,24 +79,25 @@ export class Dispatcher {
 	 *   answered for all the same, unless `mustSettle`: it may then still write
 	 *   into the caller's buffer.
 	 */
-	async run<T>(
-		operation: {name: string; subject: () => string; limitMs: number; mustSettle?: boolean},
-		work: (signal: AbortSignal) => Promise<T>,
-	): Promise<Outcome<T>> {
+	run<T>(operation: Operation, work: (signal: AbortSignal) => Promise<T>): Promise<Outcome<T>> {
+		return this.start(operation, work).outcome;
+	}
+
+	/** As `run`, for who may have to interrupt it. */
+	start<T>(operation: Operation, work: (signal: AbortSignal) => Promise<T>): Started<T> {
 		this.#count++;
-		const {name, subject, limitMs, mustSettle} = operation;
+		const {name, limitMs} = operation;
 		const controller = new AbortController();
 		const running: Running = {name, limitMs, controller, giveUp() {}, deadlineAt: performance.now() + limitMs};
-		this.#start(running);
-		try {
-			const done = work(controller.signal);
-			return {value: await (mustSettle ? done : Promise.race([done, gaveUp(running)]))};
-		} catch (error) {
-			this.#report(name, subject(), error);
-			return {errno: errnoOf(error)};
-		} finally {
-			this.#running.delete(running);
-		}
+		this.#begin(running);
+		return {
+			outcome: this.#outcome(operation, running, work),
+			interrupt() {
+				const reason = new CacheError('aborted', 'interrupted by its caller');
+				controller.abort(reason);
+				running.giveUp(reason);
+			},
+		};
 	}
 
 	/** Ends what is running, with `aborted`. */
@@ -94,7 +110,23 @@ export class Dispatcher {
 		}
 	}
 
-	#start(running: Running): void {
+	async #outcome<T>(
+		{name, subject, mustSettle}: Operation,
+		running: Running,
+		work: (signal: AbortSignal) => Promise<T>,
+	): Promise<Outcome<T>> {
+		try {
+			const done = work(running.controller.signal);
+			return {value: await (mustSettle ? done : Promise.race([done, gaveUp(running)]))};
+		} catch (error) {
+			this.#report(name, subject(), error);
+			return {errno: errnoOf(error)};
+		} finally {
+			this.#running.delete(running);
+		}
+	}
+
+	#begin(running: Running): void {
 		this.#running.add(running);
 		this.#sweep ??= setInterval(() => this.#sweepDeadlines(), SWEEP_EVERY_MS).unref();
 	}

@@ -5,14 +5,14 @@ import path from 'node:path';
 import {promisify} from 'node:util';
 import type {default as Fuse, Handlers, Reply, Stat} from 'fuse-native';
 import {CacheError, hasCode} from '../base/errors.js';
-import {redact} from '../base/redact.js';
 import type {Capabilities} from '../fs/capabilities.js';
 import type {Access, Inode} from '../fs/inode.js';
-import {urlOf} from '../fs/names.js';
 import type {HandleId, Operations} from '../fs/operations.js';
+import {limitOf} from './bounds.js';
 import type {Deadlines, Dispatcher} from './dispatch.js';
 import {widenReadahead} from './readahead.js';
 import {toListing, toStat, toStatFs} from './stat.js';
+import {subjectOf} from './subject.js';
 import type {MountOptions, Transport} from './transport.js';
 
 const {EPERM} = constants.errno;
@@ -206,20 +206,13 @@ export class FuseNative implements Transport {
 		reply: (status: number, ...value: T | []) => void,
 		work: (signal: AbortSignal) => Promise<[number, ...T]>,
 	): void {
-		const operation = {name, subject: () => subjectOf(target), ...this.#bounds(name)};
+		// Into the binding's own buffer, which it takes back with the reply.
+		const mustSettle = name === 'read' || name === 'write';
+		const operation = {name, subject: () => subjectOf(target), limitMs: limitOf(name, this.deadlines), mustSettle};
 		void this.dispatcher.run(operation, work).then(outcome => {
 			if ('errno' in outcome) reply(-outcome.errno);
 			else reply(...outcome.value);
 		});
-	}
-
-	#bounds(name: string): {limitMs: number; mustSettle?: boolean} {
-		const {openMs, readMs, otherMs} = this.deadlines;
-		if (name === 'open' || name === 'touch') return {limitMs: openMs};
-		if (name === 'read') return {limitMs: readMs, mustSettle: true};
-		// Local disk alone: as long as that takes.
-		if (name === 'write') return {limitMs: openMs, mustSettle: true};
-		return {limitMs: name === 'flush' || name === 'fsync' ? openMs : otherMs};
 	}
 
 	async #inode(target: string, signal: AbortSignal): Promise<Inode> {
@@ -299,10 +292,4 @@ function accessOf(flags: number): Access {
 function refuseCreation(error: unknown): never {
 	if (!hasCode(error, 'not-stored')) throw error;
 	throw new CacheError('not-permitted', 'only names that are URLs can be created, under by-url');
-}
-
-/** What a path is about, as it may be logged. */
-function subjectOf(target: string): string {
-	const url = urlOf(path.basename(target));
-	return url === undefined ? target : redact(url);
 }

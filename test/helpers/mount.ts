@@ -11,6 +11,11 @@ import {run, type Result, type RunOptions} from './run.js';
 /** The compiled program. */
 export const LARDER = path.resolve(import.meta.dirname, '../../src/cli/main.js');
 
+export type Transport = 'fuse-native' | 'kernel';
+
+/** What the drives of the tests are mounted with: `LARDER_TEST_TRANSPORT=kernel` runs them over that. */
+export const TRANSPORT: Transport = process.env['LARDER_TEST_TRANSPORT'] === 'kernel' ? 'kernel' : 'fuse-native';
+
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 15_000;
 
@@ -22,6 +27,8 @@ export interface MountOptions {
 	readonly cacheDir?: string;
 	/** Made if it is not given. One that was mounted before is as good as an empty one. */
 	readonly directory?: string;
+	/** What it is mounted with, in the place of what the environment says. */
+	readonly transport?: Transport;
 	/** The user who mounts it, root unless told; `cacheDir` and `directory` are then given, and theirs. */
 	readonly uid?: number;
 }
@@ -58,12 +65,18 @@ export class Mount {
 	}
 
 	static #spawn(home: string, directory: string, cacheDir: string, options: MountOptions): Mount {
-		const {flags = [], env = {}, uid} = options;
+		const {flags = [], env = {}, uid, transport = TRANSPORT} = options;
 		const args = [LARDER, 'mount', directory, '--cache-dir', cacheDir, '--log-format', 'json', ...flags];
 		const child = spawn(process.execPath, args, {
 			stdio: ['ignore', 'inherit', 'pipe'],
 			// The user's own configuration is none of the test's. Node looks for modules at HOME: never on the drive itself.
-			env: {PATH: process.env['PATH'], HOME: home, XDG_CONFIG_HOME: path.join(home, 'config'), ...env},
+			env: {
+				PATH: process.env['PATH'],
+				HOME: home,
+				XDG_CONFIG_HOME: path.join(home, 'config'),
+				LARDER_TRANSPORT: transport,
+				...env,
+			},
 			...(uid !== undefined && {uid, gid: uid}),
 		});
 		const mount = new Mount(directory, cacheDir, child);

@@ -60,6 +60,7 @@ test('without anything said, every setting has its default', t => {
 		bwlimit: Infinity,
 		fill: 'auto',
 		offline: false,
+		transport: 'fuse-native',
 		userAgent: 'larder/1.2.3',
 		freshness: 'forever',
 		hosts: [],

@@ -93,6 +93,15 @@ test('an operation that holds a buffer of the caller is answered only when it ha
 	t.deepEqual(await outcome, {errno: ETIMEDOUT});
 });
 
+test('an operation that is interrupted is answered at once, whether it heeds its signal or not', async t => {
+	const dispatcher = new Dispatcher(NO_LOG);
+	const started = [dispatcher.start(operation(), untilAborted), dispatcher.start(operation(), never)];
+	const other = dispatcher.start(operation(), () => Promise.resolve('other'));
+	for (const one of started) one.interrupt();
+	t.deepEqual(await Promise.all(started.map(({outcome}) => outcome)), [{errno: EINTR}, {errno: EINTR}]);
+	t.deepEqual(await other.outcome, {value: 'other'});
+});
+
 test('what runs when the drive is unmounted is interrupted', async t => {
 	const dispatcher = new Dispatcher(NO_LOG);
 	const outcomes = [dispatcher.run(operation(), untilAborted), dispatcher.run(operation(), never)];

@@ -1,0 +1,81 @@
+import {CacheError} from '../../../base/errors.js';
+import type {Attributes, Dentry} from '../../../fs/inode.js';
+import {HandleTable} from '../../../fs/handle-table.js';
+import {toStat} from '../../stat.js';
+import {Listing} from '../listing.js';
+import {DirentPacker, type DirentFacts} from '../protocol/dirents.js';
+import type {Request} from '../protocol/request.js';
+import {OPEN_OUT} from '../protocol/structs.js';
+import {HEADER_BYTES, type Data} from '../replies.js';
+import type {ReplyBuffers} from '../reply-buffers.js';
+import {fillEntry} from './attributes.js';
+import {inodeOf, type Handlers, type Serving} from './handlers.js';
+
+/** `.` and `..` come first, at the offsets of these; what is listed follows. */
+const DOTS = ['.', '..'];
+
+/** Adds an entry to a reply. @returns whether there was room for it. */
+type Add = (packer: DirentPacker, facts: DirentFacts, dentry: Dentry | undefined, attributes: Attributes) => boolean;
+
+/** What is about listing: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR. */
+export function serveDirectories(
+	serving: Serving,
+): Pick<Handlers, 'OPENDIR' | 'READDIR' | 'READDIRPLUS' | 'RELEASEDIR'> {
+	const {operations, nodes} = serving;
+	const listings = new HandleTable<Listing>();
+	const read = async (request: Request<'READDIR' | 'READDIRPLUS'>, add: Add, signal: AbortSignal): Promise<Data> => {
+		const listing = listings.get(request.args.fh);
+		const directory = await inodeOf(nodes.get(request.nodeid), operations, signal);
+		if (request.args.offset === 0) listing.rewind(await operations.readdir(directory, signal));
+		return pack(request, listing, directory.attributes(), add, serving.buffers);
+	};
+	return {
+		async OPENDIR({nodeid}, signal) {
+			const inode = await inodeOf(nodes.get(nodeid), operations, signal);
+			if (inode.kind !== 'directory') throw new CacheError('not-permitted', 'not a directory');
+			const handle = listings.add(new Listing());
+			return (view, at) => {
+				OPEN_OUT.at(view, at).fh = handle;
+				return OPEN_OUT.sizeBytes;
+			};
+		},
+		READDIR: (request, signal) => read(request, (packer, facts) => packer.add(facts), signal),
+		READDIRPLUS(request, signal) {
+			const parent = nodes.get(request.nodeid);
+			const add: Add = (packer, facts, dentry, attributes) => {
+				const out = packer.addPlus(facts);
+				// `.` and `..` stay without a node: the kernel knows them.
+				if (out !== undefined && dentry !== undefined) fillEntry(out, nodes.give(parent, dentry.name), attributes);
+				return out !== undefined;
+			};
+			return read(request, add, signal);
+		},
+		RELEASEDIR({args: {fh}}) {
+			listings.remove(fh);
+			return Promise.resolve(undefined);
+		},
+	};
+}
+
+/** As many entries as there is room for, from an offset on; none at the end. */
+function pack(
+	{args: {offset, size}}: Request<'READDIR' | 'READDIRPLUS'>,
+	listing: Listing,
+	directory: Attributes,
+	add: Add,
+	buffers: ReplyBuffers,
+): Data {
+	const buffer = buffers.take(size);
+	buffer.bytes.fill(0, HEADER_BYTES, HEADER_BYTES + size);
+	const packer = new DirentPacker(buffer, HEADER_BYTES, size);
+	for (let at = offset; ; at++) {
+		const dentry = at < DOTS.length ? undefined : listing.at(at - DOTS.length);
+		const name = DOTS[at] ?? dentry?.name;
+		if (name === undefined) break;
+		const attributes = dentry?.attributes() ?? directory;
+		const {ino, mode} = toStat(attributes);
+		if (!add(packer, {ino, mode, name, next: at + 1}, dentry, attributes)) break;
+	}
+
+	return {buffer, sizeBytes: packer.sizeBytes};
+}

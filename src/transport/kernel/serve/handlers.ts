@@ -1,0 +1,37 @@
+import type {Inode} from '../../../fs/inode.js';
+import type {HandleId, Operations} from '../../../fs/operations.js';
+import type {Node, Nodes} from '../nodes.js';
+import type {Served} from '../protocol/opcodes.js';
+import type {Request} from '../protocol/request.js';
+import type {Body} from '../replies.js';
+import type {ReplyBuffers} from '../reply-buffers.js';
+
+/**
+ * Answers one request.
+ *
+ * @param signal - fires when its caller is gone, or its time is up: what it does is then for nobody.
+ * @throws CacheError, ProtocolError
+ */
+export type Handler<N extends Served> = (request: Request<N>, signal: AbortSignal) => Promise<Body>;
+
+/** One for each opcode that is served; what is missing does not compile. */
+export type Handlers = {readonly [N in Served]: Handler<N>};
+
+/** What the handlers share. */
+export interface Serving {
+	readonly operations: Operations;
+	readonly nodes: Nodes;
+	readonly buffers: ReplyBuffers;
+	/** The handles that are open, for who has to release them when the drive ends. */
+	readonly openHandles: Set<HandleId>;
+}
+
+/** The inode of a node; looked up where the node was only listed. */
+export async function inodeOf(node: Node, operations: Operations, signal: AbortSignal): Promise<Inode> {
+	if (node.inode === undefined && node.parent !== undefined) {
+		const parent = await inodeOf(node.parent, operations, signal);
+		node.inode ??= await operations.lookup(parent, node.name, signal);
+	}
+
+	return node.inode ?? operations.root;
+}

@@ -1,0 +1,235 @@
+import {constants} from 'node:os';
+import {CacheError, messageOf} from '../../base/errors.js';
+import type {Log} from '../../base/log.js';
+import type {HandleId, Operations} from '../../fs/operations.js';
+import {limitOf} from '../bounds.js';
+import type {Deadlines, Dispatcher, Started} from '../dispatch.js';
+import {subjectOf} from '../subject.js';
+import {Channel} from './channel.js';
+import {isDying} from './dying.js';
+import {InFlight} from './in-flight.js';
+import {MAX_WRITE_BYTES, negotiate, OUR_VERSION} from './negotiate.js';
+import {Nodes} from './nodes.js';
+import {OPCODES, opcodeName, type Served} from './protocol/opcodes.js';
+import {ProtocolError} from './protocol/protocol-error.js';
+import {decodeBody, decodeHeader, forgotten, type Header, type Region, type Request} from './protocol/request.js';
+import {INIT_OUT} from './protocol/structs.js';
+import {Replies, type Body} from './replies.js';
+import {serveAttributes} from './serve/attributes.js';
+import {serveDirectories} from './serve/directories.js';
+import {serveFiles} from './serve/files.js';
+import type {Handler, Handlers, Serving} from './serve/handlers.js';
+import {serveNames} from './serve/names.js';
+
+const {EAGAIN, EINTR, EIO, ENOSYS, EPROTO} = constants.errno;
+
+export interface SessionParts {
+	readonly operations: Operations;
+	readonly dispatcher: Dispatcher;
+	readonly deadlines: Deadlines;
+	readonly log: Log;
+}
+
+/**
+ * The kernel's end of a drive: takes requests one after another and answers
+ * them as they are done, in any order.
+ */
+export class Session {
+	/** Resolves when the kernel and we have agreed. @throws Error, one sentence. */
+	readonly begun: Promise<void>;
+	/** Resolves when there are no more requests, with what went wrong if something did. */
+	readonly ended: Promise<Error | undefined>;
+
+	readonly #channel: Channel;
+	readonly #replies: Replies;
+	readonly #inFlight = new InFlight();
+	readonly #serving: Serving;
+	readonly #handlers: Handlers;
+	#isOver = false;
+	#begin: (failure?: Error) => void = () => undefined;
+	#end: (error: Error | undefined) => void = () => undefined;
+
+	/** @param device - mounted; the session closes it. */
+	constructor(
+		device: number,
+		private readonly parts: SessionParts,
+	) {
+		this.begun = new Promise((resolve, reject) => {
+			this.#begin = failure => (failure === undefined ? resolve() : reject(failure));
+		});
+		this.ended = new Promise(resolve => {
+			this.#end = resolve;
+		});
+		this.#replies = new Replies((reply, length) => this.#channel.write(reply, length));
+		const {operations} = parts;
+		const nodes = new Nodes(operations.root);
+		this.#serving = {operations, nodes, buffers: this.#replies.buffers, openHandles: new Set<HandleId>()};
+		this.#handlers = handlersOf(this.#serving);
+		this.#channel = new Channel(device, MAX_WRITE_BYTES, {
+			onRequest: request => this.#take(request),
+			onEnd: error => this.#finish(error),
+		});
+	}
+
+	/** Ends it: who still waits for the drive gets an error, and what was open is released. */
+	close(): void {
+		this.#channel.close();
+		this.#finish(undefined);
+	}
+
+	#take(bytes: Region): void {
+		let header: Header | undefined;
+		try {
+			header = decodeHeader(bytes);
+			const request = decodeBody(header, bytes);
+			if (request === undefined) this.#replies.fail(header.unique, ENOSYS);
+			else this.#treat(request);
+		} catch (error) {
+			this.parts.log.error('a request could not be taken', {opcode: header?.opcode, reason: messageOf(error)});
+			if (header === undefined || isForNobody(header)) return;
+			this.#replies.fail(header.unique, error instanceof ProtocolError ? error.errno : EIO);
+		}
+	}
+
+	#treat(request: Request): void {
+		const {does} = OPCODES[request.name];
+		switch (does) {
+			case 'serve':
+				this.#serve(request as Request<Served>);
+				break;
+			case 'session':
+				this.#own(request);
+				break;
+			default:
+				this.#replies.fail(request.unique, constants.errno[does]);
+		}
+	}
+
+	/** What is about the conversation itself. */
+	#own(request: Request): void {
+		const {nodes} = this.#serving;
+		switch (request.name) {
+			case 'INIT':
+				this.#init(request as Request<'INIT'>);
+				break;
+			case 'FORGET':
+				nodes.forget(request.nodeid, (request as Request<'FORGET'>).args.nlookup);
+				break;
+			case 'BATCH_FORGET':
+				for (const {nodeid, nlookup} of forgotten(request as Request<'BATCH_FORGET'>)) nodes.forget(nodeid, nlookup);
+				break;
+			case 'INTERRUPT':
+				// What has overtaken its request is sent again after EAGAIN; what was answered is not, and nobody takes the reply.
+				if (!this.#inFlight.interrupt((request as Request<'INTERRUPT'>).args.unique)) {
+					this.#replies.fail(request.unique, EAGAIN);
+				}
+
+				break;
+			case 'DESTROY':
+				this.#replies.send(request.unique, undefined);
+				break;
+			default:
+				break; // a reply to a notification that is never sent
+		}
+	}
+
+	#init({unique, args}: Request<'INIT'>): void {
+		try {
+			const agreement = negotiate(args) ?? OUR_VERSION;
+			this.#replies.send(unique, (view, at) => {
+				Object.assign(INIT_OUT.at(view, at), agreement);
+				return INIT_OUT.sizeBytes;
+			});
+			if (agreement !== OUR_VERSION) this.#begin();
+		} catch (error) {
+			this.#replies.fail(unique, EPROTO);
+			this.#begin(error as Error);
+		}
+	}
+
+	#serve(request: Request<Served>): void {
+		const {unique, pid} = request;
+		const handle = request.name === 'READ' ? (request as Request<'READ'>).args.fh : undefined;
+		if (request.name === 'FLUSH') this.#releaseReads((request as Request<'FLUSH'>).args.fh);
+		this.#inFlight.add(
+			unique,
+			{handle, pid},
+			{start: () => this.#start(request), refuse: () => this.#replies.fail(unique, EINTR)},
+		);
+	}
+
+	#start(request: Request<Served>): Started<Body> {
+		const {dispatcher, deadlines} = this.parts;
+		const name = request.name.toLowerCase();
+		const operation = {name, limitMs: limitOf(name, deadlines), subject: () => this.#subjectOf(request)};
+		const handler = this.#handlers[request.name] as Handler<Served>;
+		const started = dispatcher.start(operation, signal => answer(handler, request, signal));
+		void started.outcome.then(outcome => {
+			if ('errno' in outcome) this.#replies.fail(request.unique, outcome.errno);
+			else this.#reply(request, outcome.value);
+		});
+		return started;
+	}
+
+	/** Whatever becomes of it, the caller does not wait for ever. */
+	#reply({unique, name}: Request, body: Body): void {
+		try {
+			this.#replies.send(unique, body);
+		} catch (error) {
+			this.parts.log.error('the kernel does not take a reply', {operation: name, reason: messageOf(error)});
+			this.#replies.fail(unique, EIO);
+		}
+	}
+
+	/** A killed reader has gone without a word, but closes its file: what it waited for need not come. */
+	#releaseReads(handle: HandleId): void {
+		for (const {unique, pid} of this.#inFlight.on(handle)) {
+			if (isDying(pid)) this.#inFlight.interrupt(unique);
+		}
+	}
+
+	#subjectOf({names: [name], nodeid}: Request<Served>): string {
+		try {
+			return subjectOf(name ?? this.#serving.nodes.get(nodeid).name);
+		} catch (error) {
+			return messageOf(error);
+		}
+	}
+
+	#finish(error: Error | undefined): void {
+		if (this.#isOver) return;
+		this.#isOver = true;
+		const {operations, openHandles} = this.#serving;
+		const gone = new CacheError('aborted', 'the drive was unmounted');
+		this.#begin(error ?? gone);
+		this.#end(error);
+		this.parts.dispatcher.close();
+		for (const handle of openHandles) void operations.release(handle, AbortSignal.abort(gone)).catch(() => undefined);
+		openHandles.clear();
+	}
+}
+
+function handlersOf(serving: Serving): Handlers {
+	return {
+		...serveNames(serving),
+		...serveAttributes(serving),
+		...serveFiles(serving),
+		...serveDirectories(serving),
+	};
+}
+
+/** A request that is wrong is no failure of the drive's: it is told so, and nothing is logged. */
+async function answer(handler: Handler<Served>, request: Request<Served>, signal: AbortSignal): Promise<Body> {
+	try {
+		return await handler(request, signal);
+	} catch (error) {
+		if (error instanceof ProtocolError) return {errno: error.errno};
+		throw error;
+	}
+}
+
+/** Whether no reply is taken. */
+function isForNobody({opcode}: Header): boolean {
+	const name = opcodeName(opcode);
+	return name !== undefined && OPCODES[name].out === 'no reply';
+}

@@ -1,0 +1,61 @@
+import type {Log} from '../../base/log.js';
+import type {Capabilities} from '../../fs/capabilities.js';
+import type {Operations} from '../../fs/operations.js';
+import type {Deadlines, Dispatcher} from '../dispatch.js';
+import {widenReadahead} from '../readahead.js';
+import type {Transport} from '../transport.js';
+import {mountDevice, unmountDevice, type DeviceOptions} from './device.js';
+import {libc} from './libc.js';
+import {Session} from './session.js';
+
+/** The drive on `/dev/fuse` itself: the kernel's protocol is spoken here, with no library in between. */
+export class KernelTransport implements Transport {
+	readonly name = 'kernel';
+	/** What is not said here the drive does as on fuse-native. */
+	readonly capabilities: Capabilities = {
+		parallelLookup: true,
+		interrupt: true,
+		directIo: false,
+		invalidate: false,
+		nodePerVersion: false,
+		passthrough: false,
+	};
+
+	readonly #device: DeviceOptions;
+	#session: Session | undefined;
+
+	/** @throws Error, one sentence, where this machine lacks what it needs. */
+	constructor(
+		private readonly operations: Operations,
+		private readonly dispatcher: Dispatcher,
+		private readonly deadlines: Deadlines,
+		private readonly log: Log,
+		options: DeviceOptions,
+	) {
+		libc();
+		this.#device = options;
+	}
+
+	async mount(): Promise<void> {
+		const device = await mountDevice(this.#device);
+		try {
+			const {operations, dispatcher, deadlines, log} = this;
+			this.#session = new Session(device, {operations, dispatcher, deadlines, log});
+			await this.#session.begun;
+		} catch (error) {
+			await this.unmount().catch(() => undefined);
+			throw error;
+		}
+
+		await widenReadahead(this.#device.mountpoint);
+	}
+
+	async unmount(): Promise<void> {
+		this.dispatcher.close();
+		try {
+			await unmountDevice(this.#device);
+		} finally {
+			this.#session?.close();
+		}
+	}
+}
