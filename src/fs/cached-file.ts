@@ -56,8 +56,9 @@ export class CachedFile implements OpenFile, Writable {
 	attributes(): Attributes {
 		const open = this.#isUnlinked ? undefined : this.drive.openFiles.get(this.key);
 		if (open !== undefined && open !== this) return open.attributes();
-		const version = this.#version === undefined ? {} : {version: this.#bytes};
-		return {...attributesOf(this.key, this.#contents(), this.drive), ...version};
+		const attributes = attributesOf(this.key, this.#contents(), this.drive);
+		if (this.#version === undefined) return attributes;
+		return {...attributes, version: this.#bytes, isWhole: this.#version.entry !== undefined};
 	}
 
 	/** Those of a file that is listed: where it is not open, what the listing has of it. */

@@ -11,6 +11,8 @@ export interface Attributes {
 	readonly modifiedAtMs: number;
 	/** Of a file that is open for reading: the same only as long as its bytes are. */
 	readonly version?: string;
+	/** Of a file that is open for reading: all of it is there, and reading it never waits. */
+	readonly isWhole?: boolean;
 }
 
 /** How a file is opened: open(2). */

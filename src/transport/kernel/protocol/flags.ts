@@ -14,7 +14,7 @@ export const INIT_FLAGS = {
 } as const;
 
 /** Of the reply to OPEN. */
-export const FOPEN = {DIRECT_IO: 1 << 0, KEEP_CACHE: 1 << 1} as const;
+export const FOPEN = {DIRECT_IO: 1 << 0, KEEP_CACHE: 1 << 1, NOFLUSH: 1 << 5} as const;
 
 /** What a SETATTR is about. */
 export const FATTR = {

@@ -1,6 +1,6 @@
 import {constants} from 'node:fs';
 import {CacheError, hasCode} from '../../../base/errors.js';
-import type {Access, Inode} from '../../../fs/inode.js';
+import type {Access, Attributes, Inode} from '../../../fs/inode.js';
 import type {HandleId} from '../../../fs/operations.js';
 import type {Node} from '../nodes.js';
 import {FOPEN} from '../protocol/flags.js';
@@ -23,7 +23,7 @@ export function serveFiles(
 			const inode = await inodeOf(node, operations, signal);
 			const access = accessOf(flags);
 			const handle = await open(inode, access, serving, signal);
-			const openFlags = (await keepsPages(node, inode, access, serving, signal)) ? FOPEN.KEEP_CACHE : 0;
+			const openFlags = openFlagsOf(node, access, await operations.getattr(inode, signal));
 			return (view, at) => {
 				const out = OPEN_OUT.at(view, at);
 				out.fh = handle;
@@ -92,20 +92,15 @@ async function open(
 }
 
 /**
- * Whether the pages that the kernel has of a file are those of the version that
- * was just opened. Where that cannot be told they are dropped.
+ * The pages that the kernel has of a file stay if they are those of the version
+ * that was just opened; where that cannot be told they are dropped. A close is
+ * told (FLUSH) where it means something: it commits what was written, and ends
+ * what a killed reader waits for.
  */
-async function keepsPages(
-	node: Node,
-	inode: Inode,
-	{write}: Access,
-	{operations}: Serving,
-	signal: AbortSignal,
-): Promise<boolean> {
-	const {version} = await operations.getattr(inode, signal);
+function openFlagsOf(node: Node, {write}: Access, {version, isWhole}: Attributes): number {
 	const keeps = !write && version !== undefined && version === node.cachedVersion;
 	node.cachedVersion = write ? undefined : version;
-	return keeps;
+	return (keeps ? FOPEN.KEEP_CACHE : 0) | (!write && isWhole === true ? FOPEN.NOFLUSH : 0);
 }
 
 function accessOf(flags: number): Access {
