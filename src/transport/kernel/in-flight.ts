@@ -12,6 +12,7 @@ export interface Flight {
 	readonly handle: number | undefined;
 	/** The thread that waits for it; 0 where none does. */
 	readonly pid: number;
+	readonly isInterruptible: boolean;
 }
 
 interface Entry extends Flight {
@@ -42,10 +43,14 @@ export class InFlight {
 		else this.#begin(unique, entry);
 	}
 
-	/** Its caller has got a signal: it ends now. @returns false where there is no such request. */
-	interrupt(unique: number): boolean {
+	has(unique: number): boolean {
+		return this.#entries.has(unique);
+	}
+
+	/** It ends now; nothing where it has ended, or is finished in any case. */
+	interrupt(unique: number): void {
 		const entry = this.#entries.get(unique);
-		if (entry === undefined) return false;
+		if (entry === undefined || !entry.isInterruptible) return;
 		if (entry.started !== undefined) {
 			entry.started.interrupt();
 		} else {
@@ -53,14 +58,12 @@ export class InFlight {
 			this.#entries.delete(unique);
 			entry.refuse();
 		}
-
-		return true;
 	}
 
-	/** Those that read or write a handle. */
-	*on(handle: number): Iterable<Flight & {readonly unique: number}> {
+	/** Those that are about a handle. */
+	*on(handle: number): Iterable<{readonly unique: number; readonly pid: number}> {
 		for (const [unique, entry] of this.#entries) {
-			if (entry.handle === handle) yield {unique, handle, pid: entry.pid};
+			if (entry.handle === handle) yield {unique, pid: entry.pid};
 		}
 	}
 

@@ -1,3 +1,4 @@
+import {ProtocolError} from './protocol/protocol-error.js';
 import {OUT_HEADER} from './protocol/structs.js';
 
 /** Memory for a reply that is mostly data: one write(2) sends it together with its header. */
@@ -9,6 +10,8 @@ export interface ReplyBuffer {
 
 const HEADER_BYTES = OUT_HEADER.sizeBytes;
 const SMALLEST_BYTES = 4096;
+/** An administrator may allow up to 65,535 pages (`fs.fuse.max_pages_limit`); we agree on 256. */
+const LARGEST_BYTES = 1024 * 1024;
 /** What is kept for the next replies; more is left to the garbage collector. */
 const KEPT_BYTES = 8 * 1024 * 1024;
 
@@ -22,8 +25,13 @@ export class ReplyBuffers {
 	readonly #free = new Map<number, ReplyBuffer[]>();
 	#keptBytes = 0;
 
-	/** One with room for so many bytes of data. They are whatever they were. */
+	/**
+	 * One with room for so many bytes of data. They are whatever they were.
+	 *
+	 * @throws ProtocolError `out-of-range` for more than any kernel asks for.
+	 */
 	take(dataBytes: number): ReplyBuffer {
+		if (dataBytes > LARGEST_BYTES) throw new ProtocolError('out-of-range', `${dataBytes} bytes are too much`);
 		const room = roomFor(dataBytes);
 		const kept = this.#free.get(room)?.pop();
 		if (kept === undefined) return allocate(room);

@@ -23,6 +23,17 @@ import {serveNames} from './serve/names.js';
 
 const {EAGAIN, EINTR, EIO, ENOSYS, EPROTO} = constants.errno;
 
+/**
+ * What is done within this is done, signal or not: a program with a timer of its
+ * own need not expect EINTR from a file that is on the disk.
+ */
+const INTERRUPT_AFTER_MS = 20;
+
+/** What changes something, and waits for nothing but the disk, is finished: half of it is worse. */
+const FINISHED: ReadonlySet<Served> = new Set([
+	...(['WRITE', 'FLUSH', 'FSYNC', 'SETATTR', 'UNLINK', 'RELEASE', 'RELEASEDIR'] as const),
+]);
+
 export interface SessionParts {
 	readonly operations: Operations;
 	readonly dispatcher: Dispatcher;
@@ -119,11 +130,7 @@ export class Session {
 				for (const {nodeid, nlookup} of forgotten(request as Request<'BATCH_FORGET'>)) nodes.forget(nodeid, nlookup);
 				break;
 			case 'INTERRUPT':
-				// What has overtaken its request is sent again after EAGAIN; what was answered is not, and nobody takes the reply.
-				if (!this.#inFlight.interrupt((request as Request<'INTERRUPT'>).args.unique)) {
-					this.#replies.fail(request.unique, EAGAIN);
-				}
-
+				this.#interrupt(request as Request<'INTERRUPT'>);
 				break;
 			case 'DESTROY':
 				this.#replies.send(request.unique, undefined);
@@ -131,6 +138,13 @@ export class Session {
 			default:
 				break; // a reply to a notification that is never sent
 		}
+	}
+
+	/** What has overtaken its request is sent again after EAGAIN; of one that was answered the kernel wants to hear nothing. */
+	#interrupt({unique, args}: Request<'INTERRUPT'>): void {
+		const interrupted = args.unique;
+		if (!this.#inFlight.has(interrupted)) this.#replies.fail(unique, EAGAIN);
+		else setTimeout(() => this.#inFlight.interrupt(interrupted), INTERRUPT_AFTER_MS);
 	}
 
 	#init({unique, args}: Request<'INIT'>): void {
@@ -153,7 +167,7 @@ export class Session {
 		if (request.name === 'FLUSH') this.#releaseReads((request as Request<'FLUSH'>).args.fh);
 		this.#inFlight.add(
 			unique,
-			{handle, pid},
+			{handle, pid, isInterruptible: !FINISHED.has(request.name)},
 			{start: () => this.#start(request), refuse: () => this.#replies.fail(unique, EINTR)},
 		);
 	}
@@ -199,7 +213,9 @@ export class Session {
 	#finish(error: Error | undefined): void {
 		if (this.#isOver) return;
 		this.#isOver = true;
+		const {log} = this.parts;
 		const {operations, openHandles} = this.#serving;
+		if (error !== undefined) log.error('the kernel can no longer be heard', {reason: messageOf(error)});
 		const gone = new CacheError('aborted', 'the drive was unmounted');
 		this.#begin(error ?? gone);
 		this.#end(error);

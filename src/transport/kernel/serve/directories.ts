@@ -27,6 +27,8 @@ export function serveDirectories(
 		const listing = listings.get(request.args.fh);
 		const directory = await inodeOf(nodes.get(request.nodeid), operations, signal);
 		if (request.args.offset === 0) listing.rewind(await operations.readdir(directory, signal));
+		// For nobody any more: the kernel would never forget what it is given here.
+		signal.throwIfAborted();
 		return pack(request, listing, directory.attributes(), add, serving.buffers);
 	};
 	return {

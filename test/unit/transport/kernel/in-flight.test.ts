@@ -12,18 +12,18 @@ function work() {
 	return {seen, end, how: {start, refuse: () => seen.push('refused')}};
 }
 
-const FLIGHT = {handle: undefined, pid: 1};
+const FLIGHT = {handle: undefined, pid: 1, isInterruptible: true};
 
 test('a request is there until it is answered, and can be interrupted until then', async t => {
 	const inFlight = new InFlight();
 	const one = work();
 	inFlight.add(2, FLIGHT, one.how);
-	t.true(inFlight.interrupt(2));
-	t.false(inFlight.interrupt(4));
+	inFlight.interrupt(2);
+	inFlight.interrupt(4);
 	t.deepEqual(one.seen, ['started', 'interrupted']);
 	one.end();
 	await new Promise(setImmediate);
-	t.false(inFlight.interrupt(2));
+	t.false(inFlight.has(2));
 	t.is(inFlight.size, 0);
 });
 
@@ -35,7 +35,7 @@ test('beyond a bound requests wait in line, and one that is interrupted there ne
 	inFlight.add(10_000, FLIGHT, second.how);
 	inFlight.add(10_002, FLIGHT, third.how);
 	t.deepEqual([second.seen, third.seen], [[], []]);
-	t.true(inFlight.interrupt(10_000));
+	inFlight.interrupt(10_000);
 	begun[5]?.end();
 	await new Promise(setImmediate);
 	t.deepEqual([second.seen, third.seen], [['refused'], ['started']]);
@@ -43,9 +43,9 @@ test('beyond a bound requests wait in line, and one that is interrupted there ne
 
 test('what reads a handle is found by it', t => {
 	const inFlight = new InFlight();
-	inFlight.add(2, {handle: 7, pid: 11}, work().how);
-	inFlight.add(4, {handle: 8, pid: 12}, work().how);
-	inFlight.add(6, {handle: 7, pid: 13}, work().how);
+	inFlight.add(2, {...FLIGHT, handle: 7, pid: 11}, work().how);
+	inFlight.add(4, {...FLIGHT, handle: 8, pid: 12}, work().how);
+	inFlight.add(6, {...FLIGHT, handle: 7, pid: 13}, work().how);
 	t.deepEqual(
 		[...inFlight.on(7)].map(({unique, pid}) => [unique, pid]),
 		[
@@ -53,4 +53,13 @@ test('what reads a handle is found by it', t => {
 			[6, 13],
 		],
 	);
+});
+
+test('what is finished in any case is not interrupted', t => {
+	const inFlight = new InFlight();
+	const one = work();
+	inFlight.add(2, {...FLIGHT, isInterruptible: false}, one.how);
+	inFlight.interrupt(2);
+	t.deepEqual(one.seen, ['started']);
+	t.true(inFlight.has(2));
 });

@@ -1,6 +1,7 @@
 import test from 'ava';
 import type {Dentry} from '../../../../src/fs/inode.js';
 import {Listing} from '../../../../src/transport/kernel/listing.js';
+import {ProtocolError} from '../../../../src/transport/kernel/protocol/protocol-error.js';
 import {ReplyBuffers} from '../../../../src/transport/kernel/reply-buffers.js';
 import {RequestMemory} from '../../../../src/transport/kernel/request-memory.js';
 
@@ -28,6 +29,10 @@ test('a buffer for a reply has room for what was asked for, and is used again', 
 		buffers.give(buffer);
 		t.is(buffers.take(sizeBytes), buffer);
 	}
+});
+
+test('more than a kernel may ask for is refused before there is memory for it', t => {
+	t.throws(() => new ReplyBuffers().take(2 ** 31), {instanceOf: ProtocolError});
 });
 
 test('the offsets of a listing stay, and nothing is asked for before it is read', t => {
