@@ -42,6 +42,8 @@ export function serveAttributes({
 			if ((valid & FATTR.SIZE) !== 0) {
 				const handle = (valid & FATTR.FH) === 0 ? undefined : args.fh;
 				await operations.truncate(inode, handle, args.size, signal);
+			} else if ((valid & FATTR.MTIME_NOW) !== 0) {
+				await operations.touch(inode, signal);
 			}
 
 			return attributes(await operations.getattr(inode, signal));
