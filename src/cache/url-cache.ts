@@ -91,6 +91,12 @@ export class UrlCache {
 		return this.#opener.openStored(movedTo ?? key);
 	}
 
+	/** Whether something is stored for a key, or for what it has moved to. */
+	isStored(key: Key): boolean {
+		const movedTo = this.#store.lookup(key) === undefined ? this.#movedTo(key) : key;
+		return movedTo !== undefined && this.#store.lookup(movedTo) !== undefined;
+	}
+
 	/** Whether an entry may be used without asking. */
 	isFresh(entry: Entry): boolean {
 		return this.#opener.isFresh(entry);

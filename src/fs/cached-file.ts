@@ -87,7 +87,7 @@ export class CachedFile implements OpenFile, Writable {
 	async touch(signal: AbortSignal): Promise<void> {
 		const {cache, isReadOnly} = this.drive;
 		if (isReadOnly) throw new CacheError('read-only', 'the drive is mounted read-only');
-		if (this.#isBeingWritten || this.#isJustPut || cache.glimpse(this.key) === undefined) return;
+		if (this.#isBeingWritten || this.#isJustPut || !cache.isStored(this.key)) return;
 		const {stored} = await cache.refresh(this.url, signal);
 		// It comes whether somebody waits for it or not; how it ends is in the log.
 		stored.catch(() => undefined);
