@@ -13,6 +13,8 @@ export interface OpenOptions {
 	readonly timeoutMs: number;
 	/** Memory for pages, in KiB; SQLite's own default is 2,000. */
 	readonly cacheKib?: number;
+	/** `auto_vacuum` of a database that is made; of one that is there it changes nothing. */
+	readonly autoVacuum?: number;
 }
 
 /**
@@ -27,10 +29,12 @@ export interface OpenOptions {
  *   error where the file cannot be made.
  * @see https://www.sqlite.org/wal.html
  */
-export function openDatabase(file: string, {timeoutMs, cacheKib}: OpenOptions): Database {
+export function openDatabase(file: string, {timeoutMs, cacheKib, autoVacuum}: OpenOptions): Database {
 	createPrivate(file);
 	const database = new Sqlite(file, {timeout: timeoutMs});
 	try {
+		// The first page that is written fixes it.
+		if (autoVacuum !== undefined) waitWhileBusy(() => database.pragma(`auto_vacuum = ${autoVacuum}`), timeoutMs);
 		const isWal = () => database.pragma('journal_mode', {simple: true}) === 'wal';
 		// SQLite itself does not wait for who does the same.
 		waitWhileBusy(() => isWal() || database.pragma('journal_mode = WAL'), timeoutMs);
