@@ -2,7 +2,7 @@
 import {readdirSync} from 'node:fs';
 import path from 'node:path';
 import type {ExecutionContext} from 'ava';
-import {Cache, type CacheOptions} from '../../src/ports/disk-cache/index.js';
+import {Cache, FanoutCache, type CacheOptions, type FanoutOptions} from '../../src/ports/disk-cache/index.js';
 import {openDatabase, type Database} from '../../src/sqlite/open.js';
 import {temporaryDirectory} from './cache.js';
 
@@ -15,6 +15,16 @@ export function openDiskCache(
 	directory = temporaryDirectory(t),
 ): Cache {
 	const cache = new Cache(directory, options);
+	t.teardown(() => cache.close());
+	return cache;
+}
+
+export function openFanoutCache(
+	t: ExecutionContext,
+	options: FanoutOptions = {},
+	directory = temporaryDirectory(t),
+): FanoutCache {
+	const cache = new FanoutCache(directory, options);
 	t.teardown(() => cache.close());
 	return cache;
 }

@@ -9,3 +9,15 @@ export type {CacheOptions, FieldOptions, GetOptions, QueueOptions, RetryOptions,
 export type {StreamOptions, Tag} from './options.js';
 export {EVICTION_POLICY, type EvictionPolicy, type EvictionPolicyName} from './policies.js';
 export {DEFAULT_SETTINGS, type SettingName, type Settings} from './settings.js';
+export {Deque, type DequeOptions} from './deque.js';
+export {FanoutCache, type FanoutOptions} from './fanout-cache.js';
+export {Index, type IndexOptions} from './index-map.js';
+export {KeyvStore, type KeyvItem, type KeyvStoreOptions} from './keyv-store.js';
+export {Averager} from './recipes/averager.js';
+export {barrier, type BarrierOptions} from './recipes/barrier.js';
+export {BoundedSemaphore} from './recipes/bounded-semaphore.js';
+export type {AcquireOptions, LockOptions} from './recipes/holders.js';
+export {Lock} from './recipes/lock.js';
+export {memoizeStampede, type StampedeOptions} from './recipes/memoize-stampede.js';
+export {RLock} from './recipes/rlock.js';
+export {throttle, type ThrottleOptions} from './recipes/throttle.js';

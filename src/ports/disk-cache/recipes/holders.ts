@@ -1,0 +1,102 @@
+/** Who holds a lock or a place of a semaphore: the part that all locks have in common. */
+import {randomUUID} from 'node:crypto';
+import {setTimeout as delay} from 'node:timers/promises';
+import {isAlive, thisProcess, type ProcessIdentity} from '../../../base/process-identity.js';
+import {RETRY, type SharedCache} from './shared-cache.js';
+import type {Tag} from '../options.js';
+
+export interface LockOptions {
+	/** Seconds after which a holder counts as gone, whatever it does; never, unless told. */
+	readonly expire?: number | null;
+	readonly tag?: Tag | null;
+}
+
+export interface AcquireOptions {
+	readonly signal?: AbortSignal;
+}
+
+interface Holder {
+	readonly process: ProcessIdentity;
+	/** Which of the process's locks it is. */
+	readonly id: string;
+	/** Seconds since the epoch; null for never. */
+	readonly until: number | null;
+}
+
+const FIRST_PAUSE_MS = 1;
+const LONGEST_PAUSE_MS = 20;
+
+/**
+ * A list of holders under one key. A holder is gone when it has released, when
+ * it has expired, and as soon as its process has ended: it need not be waited for.
+ */
+export class Holders {
+	readonly #id = randomUUID();
+
+	constructor(
+		private readonly cache: SharedCache,
+		private readonly key: unknown,
+		private readonly options: LockOptions,
+		/** Whether one more may hold it, `id`, beside the others. */
+		private readonly hasPlace: (holders: readonly {readonly id: string}[], id: string) => boolean,
+		private readonly what: string,
+	) {}
+
+	/** Takes it if it is free. */
+	tryAcquire(): boolean {
+		return this.cache.transact(() => {
+			const [holders, now] = [this.#live(), this.cache.now()];
+			if (!this.hasPlace(holders, this.#id)) return false;
+			const {expire = null} = this.options;
+			const until = expire === null ? null : now + expire;
+			this.#write([...holders, {process: thisProcess(), id: this.#id, until}]);
+			return true;
+		}, RETRY);
+	}
+
+	/** Waits for it, in no order with others. The result gives it back when it is disposed of. @throws the signal's reason. */
+	async acquire({signal}: AcquireOptions = {}): Promise<Disposable> {
+		signal?.throwIfAborted();
+		for (let pauseMs = FIRST_PAUSE_MS; !this.tryAcquire(); pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+			await delay(pauseMs);
+			signal?.throwIfAborted();
+		}
+
+		return {[Symbol.dispose]: () => this.release()};
+	}
+
+	/** @throws Error if it is not held by this one, or not any more. */
+	release(): void {
+		this.cache.transact(() => {
+			const holders = this.#live();
+			const index = holders.findLastIndex(({id}) => id === this.#id);
+			if (index < 0) throw new Error(`cannot release ${this.what} that is not held`);
+			this.#write(holders.toSpliced(index, 1));
+		}, RETRY);
+	}
+
+	/** Holds it while `work` is under way. */
+	async run<T>(work: () => T | Promise<T>, options?: AcquireOptions): Promise<T> {
+		await this.acquire(options);
+		try {
+			return await work();
+		} finally {
+			this.release();
+		}
+	}
+
+	get count(): number {
+		return this.#live().length;
+	}
+
+	#live(): Holder[] {
+		const holders = this.cache.get(this.key, {...RETRY, default: []}) as Holder[];
+		const now = this.cache.now();
+		return holders.filter(({process, until}) => (until === null || until > now) && isAlive(process));
+	}
+
+	#write(holders: readonly Holder[]): void {
+		if (holders.length === 0) this.cache.delete(this.key, RETRY);
+		else this.cache.set(this.key, holders, {...RETRY, tag: this.options.tag ?? null});
+	}
+}

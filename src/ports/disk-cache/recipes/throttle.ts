@@ -1,0 +1,36 @@
+import {setTimeout as delay} from 'node:timers/promises';
+import {nameOf} from '../memoize.js';
+import {RETRY, type ItemOptions, type SharedCache} from './shared-cache.js';
+
+export interface ThrottleOptions extends ItemOptions {
+	/** The function's own name, unless told. */
+	readonly name?: string;
+	/** Seconds. */
+	readonly sleep?: (seconds: number) => Promise<unknown>;
+}
+
+/**
+ * Makes a function one that is called `count` times in `seconds` at most, by all
+ * processes together; a call waits for its turn.
+ */
+export function throttle(cache: SharedCache, count: number, seconds: number, options: ThrottleOptions = {}) {
+	const rate = count / seconds;
+	if (!(rate > 0 && rate < Infinity)) throw new RangeError(`${count} calls in ${seconds} seconds is no rate`);
+	const {sleep = (s: number) => delay(s * 1000), expire = null, tag = null} = options;
+	return <Args extends unknown[], R>(work: (...args: Args) => R | Promise<R>) => {
+		const key = nameOf(work, options.name);
+		/** Seconds until there may be a turn; 0 for one that was taken. */
+		const take = () => {
+			const now = cache.now();
+			const [last, tally] = cache.get(key, {...RETRY, default: [now, count]}) as [number, number];
+			const turns = Math.min(count, tally + (now - last) * rate);
+			if (turns < 1) return (1 - turns) / rate;
+			cache.set(key, [now, turns - 1], {expire, tag, ...RETRY});
+			return 0;
+		};
+		return async (...args: Args): Promise<R> => {
+			for (let wait; (wait = cache.transact(take, RETRY)) > 0;) await sleep(wait);
+			return work(...args);
+		};
+	};
+}

@@ -1,0 +1,176 @@
+import {rmSync} from 'node:fs';
+import path from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {Deque, type DequeOptions} from '../../../../src/ports/disk-cache/index.js';
+import {temporaryDirectory} from '../../../helpers/cache.js';
+import {large, openDiskCache, valueFiles} from '../../../helpers/disk-cache.js';
+
+function open<T>(t: ExecutionContext, items: Iterable<T> = [], options: DequeOptions = {}): Deque<T> {
+	const deque = new Deque(items, {directory: temporaryDirectory(t), ...options});
+	t.teardown(() => deque.close());
+	return deque;
+}
+
+test('deque/init: a deque over a directory has the items of before', t => {
+	const deque = open(t, 'abcde');
+	t.deepEqual([...deque], [...'abcde']);
+	const other = open<string>(t, [], {directory: deque.directory});
+	t.true(other.equals(deque));
+	const over = Deque.fromCache(deque.cache, 'f');
+	t.deepEqual([[...over].join(''), over.cache === deque.cache], ['abcdef', true]);
+});
+
+test('deque/getsetdel: items are read, set and deleted by their places', t => {
+	const deque = open<unknown>(t, 'abcde');
+	t.deepEqual(
+		[0, 4, -1, -5, 2].map(index => deque.at(index)),
+		['a', 'e', 'e', 'a', 'c'],
+	);
+	for (let index = 0; index < 5; index++) deque.setAt(index, index);
+	t.deepEqual([...deque], [0, 1, 2, 3, 4]);
+	deque.deleteAt(-1);
+	deque.deleteAt(1);
+	t.deepEqual([...deque], [0, 2, 3]);
+});
+
+test('deque/index_out_of_range, deque/indexerror, deque/indexerror_negative: there is nothing beyond the ends', t => {
+	const deque = open(t, 'ab');
+	t.deepEqual([deque.at(2), deque.at(-3), deque.at(0.5), open(t).at(0)], [undefined, undefined, undefined, undefined]);
+	t.throws(() => deque.setAt(2, 'x'), {instanceOf: RangeError});
+	t.throws(() => deque.deleteAt(-3), {instanceOf: RangeError});
+});
+
+test('deque/index_positive, deque/index_negative, deque/iter_keyerror, deque/reversed_keyerror, deque/remove_keyerror: an item whose file is gone is passed over', t => {
+	const deque = open<unknown>(t, ['a', large(1), 'b']);
+	for (const name of valueFiles(deque.directory)) rmSync(path.join(deque.directory, name));
+	t.deepEqual(
+		[[...deque], [...deque.reversed()]],
+		[
+			['a', 'b'],
+			['b', 'a'],
+		],
+	);
+	t.true(deque.remove('b'));
+});
+
+test('deque/reversed: items come from the back', t => {
+	t.deepEqual([...open(t, 'abcde').reversed()], [...'edcba']);
+});
+
+test('deque/state: a deque is opened elsewhere by its directory', t => {
+	const deque = open(t, 'abc');
+	t.deepEqual([...open(t, [], {directory: deque.directory})], [...'abc']);
+});
+
+test('deque/compare: sequences are compared item by item', t => {
+	const deque = open(t, [1, 2, 3]);
+	t.true(deque.equals([1, 2, 3]));
+	t.false(deque.equals([1, 2]));
+	t.deepEqual(
+		[
+			[1, 2, 3],
+			[1, 2],
+			[1, 2, 3, 4],
+			[1, 3],
+			[0, 9, 9],
+		].map(other => Math.sign(deque.compare(other))),
+		[...[0, 1, -1, -1, 1]],
+	);
+});
+
+test('deque/count: equal items are counted, objects too', t => {
+	const deque = open<unknown>(t, [1, {a: 1}, 2, {a: 1}]);
+	t.deepEqual([deque.count({a: 1}), deque.count(1), deque.count(3)], [2, 1, 0]);
+	t.deepEqual([deque.indexOf(2), deque.indexOf(9), deque.includes({a: 1})], [2, -1, true]);
+});
+
+test('deque/extend, deque/extendleft: items are added at either end', t => {
+	const deque = open(t, 'c');
+	deque.extend('de');
+	deque.extendLeft('ba');
+	t.is([...deque].join(''), 'abcde');
+});
+
+test('deque/pop, deque/popleft, deque/peek: items leave at either end', t => {
+	const deque = open(t, 'abc');
+	t.deepEqual([deque.peek(), deque.peekLeft(), deque.pop(), deque.popLeft(), deque.length], ['c', 'a', 'c', 'a', 1]);
+});
+
+test('deque/pop_indexerror, deque/popleft_indexerror: from an empty deque nothing comes, as from an array', t => {
+	const deque = open(t);
+	t.deepEqual(
+		[deque.pop(), deque.popLeft(), deque.peek(), deque.peekLeft()],
+		[undefined, undefined, undefined, undefined],
+	);
+});
+
+test('deque/remove, deque/remove_valueerror: the first item that is equal leaves', t => {
+	const deque = open(t, 'abaca');
+	t.true(deque.remove('a'));
+	t.is([...deque].join(''), 'baca');
+	t.false(deque.remove('x'));
+});
+
+test('deque/reverse: items change places, large ones too', t => {
+	const deque = open<unknown>(t, ['a', large(1), 'b', 'c']);
+	deque.reverse();
+	t.deepEqual([deque.at(0), deque.at(1), deque.at(3)], ['c', 'b', 'a']);
+	t.true((deque.at(2) as Buffer).equals(large(1)));
+	t.deepEqual([deque.cache.check(), valueFiles(deque.directory).length], [[], 1]);
+});
+
+test('deque/rotate, deque/rotate_negative, deque/rotate_indexerror, deque/rotate_indexerror_negative: items go round', t => {
+	const deque = open<unknown>(t);
+	deque.rotate(1);
+	deque.rotate(-1);
+	deque.extend('abcde');
+	deque.rotate(3);
+	t.is([...deque].join(''), 'cdeab');
+	deque.rotate(-8);
+	t.is([...deque].join(''), 'abcde');
+	deque.rotate();
+	t.is([...deque].join(''), 'eabcd');
+});
+
+test('deque/rotate_typeerror: steps are whole', t => {
+	t.throws(() => open(t, 'ab').rotate(0.5), {instanceOf: TypeError});
+});
+
+test('deque/maxlen: what is too much leaves at the other end', t => {
+	const deque = open(t, 'abcde', {maxlen: 3});
+	t.is([...deque].join(''), 'cde');
+	deque.appendLeft('b');
+	t.is([...deque].join(''), 'bcd');
+	deque.maxlen = 1;
+	t.deepEqual([[...deque], deque.maxlen], [['d'], 1]);
+	t.throws(() => (deque.maxlen = -1), {instanceOf: RangeError});
+	t.is(open(t, 'ab', {maxlen: 0}).length, 0);
+});
+
+test('deque/copy: a copy goes its own way', t => {
+	const deque = open(t, 'abc', {maxlen: 3});
+	const copy = deque.copy();
+	t.teardown(() => copy.close());
+	copy.append('d');
+	t.deepEqual([[...deque].join(''), [...copy].join('')], ['abc', 'bcd']);
+	copy.clear();
+	t.is(copy.length, 0);
+});
+
+test('deque/transact: nothing is left of what fails', t => {
+	const deque = open(t, 'abc');
+	const failing = () =>
+		deque.transact(() => {
+			deque.pop();
+			deque.append('x');
+			throw new Error('no');
+		});
+	t.throws(failing, {message: 'no'});
+	t.is([...deque].join(''), 'abc');
+});
+
+test('deque/init: a deque over a cache with other keys has those of its queue at its ends', t => {
+	const cache = openDiskCache(t, {evictionPolicy: 'none'});
+	const deque = Deque.fromCache(cache, [1, 2]);
+	t.deepEqual([deque.pop(), deque.popLeft()], [2, 1]);
+});
