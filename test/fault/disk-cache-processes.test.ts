@@ -1,0 +1,132 @@
+/** Several processes at work on one cache of larder/disk-cache, some of them killed. */
+import {cpSync} from 'node:fs';
+import test, {type ExecutionContext} from 'ava';
+import {Cache, FanoutCache} from '../../src/ports/disk-cache/index.js';
+import {temporaryDirectory} from '../helpers/cache.js';
+import {openDiskCache, openFanoutCache, valueFiles} from '../helpers/disk-cache.js';
+import {ForkedDiskCache} from '../helpers/forked-disk-cache.js';
+import {until} from '../helpers/until.js';
+
+const PROCESSES = 4;
+const KILLS = 6;
+/** Each process gets as far as this before one is killed, and once more at the end. */
+const PROGRESS = 20;
+
+async function startProcesses(t: ExecutionContext, open: 'open' | 'openFanout', directory: string, count = PROCESSES) {
+	const processes = Array.from({length: count}, () => ForkedDiskCache.start(t));
+	await Promise.all(processes.map(one => one.tell(open, directory)));
+	return processes;
+}
+
+/** Processes that add to one number and to one of their own, in one transaction each; all but the last are killed on the way. */
+async function churn(t: ExecutionContext, open: 'open' | 'openFanout', cache: Cache | FanoutCache) {
+	const failures: unknown[] = [];
+	const killed = new Set<unknown>();
+	let started = 0;
+	const begin = async () => {
+		const [one] = await startProcesses(t, open, cache.directory, 1);
+		const own = `own ${started++}`;
+		one?.tell('beAt', own).catch((error: unknown) => killed.has(one) || failures.push(error));
+		return {one, own};
+	};
+	const count = (own: string) => cache.get<number>(own, {retry: true}) ?? 0;
+	const progress = (own: string) => {
+		const before = count(own);
+		return until(`${own} gets on`, () => failures.length > 0 || count(own) >= before + PROGRESS);
+	};
+	const running = await Promise.all(Array.from({length: PROCESSES}, begin));
+	for (let kill = 0; kill < KILLS; kill++) {
+		await Promise.all(running.map(({own}) => progress(own)));
+		const victim = running.shift();
+		killed.add(victim?.one);
+		await victim?.one?.kill();
+		running.push(await begin());
+	}
+
+	await Promise.all(running.map(({own}) => progress(own)));
+	await Promise.all(running.map(async ({one}) => one?.tell('stop')));
+	t.deepEqual(failures, []);
+	return Array.from({length: started}, (_, index) => count(`own ${index}`));
+}
+
+test.serial('four processes at one Cache, some killed: nothing is lost, torn or left over', async t => {
+	const cache = openDiskCache(t);
+	const counts = await churn(t, 'open', cache);
+	t.is(
+		cache.get('all'),
+		counts.reduce((sum, count) => sum + count),
+	);
+	t.deepEqual(cache.check({retry: true}), []);
+	const items = [...cache].filter(key => String(key).startsWith('value'));
+	const large = items.filter(key => (cache.get<Buffer>(key)?.length ?? 0) > 500);
+	t.is(valueFiles(cache.directory).length, large.length);
+});
+
+test.serial('four processes at one FanoutCache, some killed: nothing is lost, torn or left over', async t => {
+	const cache = openFanoutCache(t);
+	const counts = await churn(t, 'openFanout', cache);
+	t.is(
+		cache.get('all'),
+		counts.reduce((sum, count) => sum + count),
+	);
+	t.deepEqual(cache.check({retry: true}), []);
+});
+
+test.serial('core/incr_concurrent, core/multiple_threads, core/thread_safe: each increment counts', async t => {
+	const cache = openDiskCache(t);
+	const processes = await startProcesses(t, 'open', cache.directory);
+	await Promise.all(processes.map(one => one.tell('incr', 'n', 500)));
+	t.is(cache.get('n'), PROCESSES * 500);
+});
+
+test.serial(
+	'fanout/incr_concurrent, fanout/add_concurrent, core/add_concurrent: of all who add a key one has added it',
+	async t => {
+		for (const [open, cache] of [
+			['open', openDiskCache(t)],
+			['openFanout', openFanoutCache(t)],
+		] as const) {
+			const processes = await startProcesses(t, open, cache.directory);
+			const added = await Promise.all(processes.map(one => one.tell('add', 200)));
+			t.is(
+				added.reduce((sum, count) => sum + count),
+				200,
+			);
+			await Promise.all(processes.map(one => one.tell('incr', 'n', 100)));
+			t.is(cache.get('n'), PROCESSES * 100);
+		}
+	},
+);
+
+test.serial('core/push_pull: what several processes push, several pull, each once', async t => {
+	const cache = openDiskCache(t);
+	const processes = await startProcesses(t, 'open', cache.directory);
+	await Promise.all(processes.map(one => one.tell('push', 100)));
+	t.is(cache.length, PROCESSES * 100);
+	const pulled = (await Promise.all(processes.map(one => one.tell('pull', 100)))).flat();
+	t.deepEqual([new Set(pulled).size, cache.length], [PROCESSES * 100, 0]);
+});
+
+test.serial('core/init: processes that make the same cache at the same moment make one', async t => {
+	for (const open of ['open', 'openFanout'] as const) {
+		const directory = temporaryDirectory(t);
+		const processes = await startProcesses(t, open, directory, 6);
+		await Promise.all(processes.map(one => one.tell('incr', 'n', 20)));
+		const cache = open === 'open' ? new Cache(directory) : new FanoutCache(directory);
+		t.deepEqual([cache.get('n'), cache.check()], [120, []]);
+		cache.close();
+	}
+});
+
+test.serial('core/copy, core/rsync: a copy of the directory of a closed cache is a cache', async t => {
+	const cache = openDiskCache(t);
+	const [one] = await startProcesses(t, 'open', cache.directory, 1);
+	await one?.tell('incr', 'n', 5);
+	await one?.tell('close');
+	cache.set('large', Buffer.alloc(100_000, 1));
+	cache.close();
+	const directory = temporaryDirectory(t);
+	cpSync(cache.directory, directory, {recursive: true});
+	const copy = openDiskCache(t, {}, directory);
+	t.deepEqual([copy.get('n'), copy.get<Buffer>('large')?.length, copy.check()], [5, 100_000, []]);
+});
