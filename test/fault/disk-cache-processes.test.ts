@@ -118,15 +118,22 @@ test.serial('core/init: processes that make the same cache at the same moment ma
 	}
 });
 
-test.serial('core/copy, core/rsync: a copy of the directory of a closed cache is a cache', async t => {
-	const cache = openDiskCache(t);
-	const [one] = await startProcesses(t, 'open', cache.directory, 1);
-	await one?.tell('incr', 'n', 5);
-	await one?.tell('close');
-	cache.set('large', Buffer.alloc(100_000, 1));
-	cache.close();
-	const directory = temporaryDirectory(t);
-	cpSync(cache.directory, directory, {recursive: true});
-	const copy = openDiskCache(t, {}, directory);
-	t.deepEqual([copy.get('n'), copy.get<Buffer>('large')?.length, copy.check()], [5, 100_000, []]);
-});
+test.serial(
+	'core/copy, core/rsync, fanout/copy, fanout/rsync: a copy of the directory of a closed cache is a cache',
+	async t => {
+		for (const [open, cache] of [
+			['open', openDiskCache(t)],
+			['openFanout', openFanoutCache(t)],
+		] as const) {
+			const [one] = await startProcesses(t, open, cache.directory, 1);
+			await one?.tell('incr', 'n', 5);
+			await one?.tell('close');
+			cache.set('large', Buffer.alloc(100_000, 1));
+			cache.close();
+			const directory = temporaryDirectory(t);
+			cpSync(cache.directory, directory, {recursive: true});
+			const copy = open === 'open' ? openDiskCache(t, {}, directory) : openFanoutCache(t, {}, directory);
+			t.deepEqual([copy.get('n'), copy.get<Buffer>('large')?.length, copy.check()], [5, 100_000, []]);
+		}
+	},
+);

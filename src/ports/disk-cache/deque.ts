@@ -57,13 +57,13 @@ export class Deque<T = unknown> {
 
 	/** @param index - from the front, or, below 0, from behind the back. */
 	at(index: number): T | undefined {
-		for (;;) {
-			const key = this.#keyAt(index);
-			if (key === undefined) return undefined;
+		for (const key of this.#keysFrom(index)) {
 			const value = this.cache.get(key, {...RETRY, default: ENOVAL});
-			// Somebody else has taken it meanwhile, and another one is at its place.
+			// Somebody else has taken it meanwhile, or its file is lost: the next one is at its place.
 			if (value !== ENOVAL) return value as T;
 		}
+
+		return undefined;
 	}
 
 	/** @throws RangeError where there is no such item. */
@@ -239,17 +239,16 @@ export class Deque<T = unknown> {
 		}
 	}
 
-	#keyAt(index: number): unknown {
+	/** Keys from that place on, away from the end it is counted from. */
+	*#keysFrom(index: number): Generator<unknown> {
 		let left = index >= 0 ? index : -index - 1;
-		if (!Number.isInteger(index) || left >= this.length) return undefined;
-		for (const key of this.cache.iterkeys({reverse: index < 0})) if (left-- === 0) return key;
-		return undefined;
+		if (!Number.isInteger(index) || left >= this.length) return;
+		for (const key of this.cache.iterkeys({reverse: index < 0})) if (left-- <= 0) yield key;
 	}
 
 	#existingKeyAt(index: number): unknown {
-		const key = this.#keyAt(index);
-		if (key === undefined) throw new RangeError(`there is no item ${index}`);
-		return key;
+		for (const key of this.#keysFrom(index)) return key;
+		throw new RangeError(`there is no item ${index}`);
 	}
 }
 

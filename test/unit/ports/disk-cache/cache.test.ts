@@ -198,7 +198,7 @@ test('core/tag: tags are texts, numbers and bytes', t => {
 	}
 });
 
-test('core/with, core/close_error: a closed cache is opened again by its next use', t => {
+test('core/with: a closed cache is opened again by its next use', t => {
 	const cache = openDiskCache(t);
 	{
 		using other = new Cache(cache.directory);

@@ -138,7 +138,7 @@ test('core/cull: who writes far below the limit does not look each time, and who
 	t.true(cache.has(2999));
 });
 
-test('core/custom_eviction_policy: the policies are data', t => {
+test('the policies are data', t => {
 	t.deepEqual(Object.keys(EVICTION_POLICY), [
 		...['none', 'least-recently-stored', 'least-recently-used', 'least-frequently-used'],
 	]);

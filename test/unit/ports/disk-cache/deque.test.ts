@@ -50,6 +50,7 @@ test('deque/index_positive, deque/index_negative, deque/iter_keyerror, deque/rev
 			['b', 'a'],
 		],
 	);
+	t.deepEqual([deque.at(1), deque.at(-2), deque.at(-1)], ['b', 'a', 'b']);
 	t.true(deque.remove('b'));
 });
 
@@ -119,7 +120,7 @@ test('deque/reverse: items change places, large ones too', t => {
 	t.deepEqual([deque.cache.check(), valueFiles(deque.directory).length], [[], 1]);
 });
 
-test('deque/rotate, deque/rotate_negative, deque/rotate_indexerror, deque/rotate_indexerror_negative: items go round', t => {
+test('deque/rotate, deque/rotate_negative: items go round', t => {
 	const deque = open<unknown>(t);
 	deque.rotate(1);
 	deque.rotate(-1);

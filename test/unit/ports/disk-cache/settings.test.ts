@@ -27,7 +27,7 @@ test('core/init: each setting is kept, and the next who opens the cache has it',
 	t.deepEqual(openDiskCache(t, {cullLimit: 5}, cache.directory).settings, {...OTHERS, cullLimit: 5});
 });
 
-test('core/pragma_error, core/pragmas: pragmas are those of the settings, at once and when they are reset', t => {
+test('core/pragmas: pragmas are those of the settings, at once and when they are reset', t => {
 	const cache = openDiskCache(t, {sqliteAutoVacuum: 2});
 	const pragma = (name: string) => openBeside(t, cache.directory).pragma(name, {simple: true});
 	t.deepEqual([pragma('auto_vacuum'), pragma('journal_mode')], [2, 'wal']);
