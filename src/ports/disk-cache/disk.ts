@@ -9,7 +9,7 @@ import {ValueFiles, type Source} from './value-files.js';
 export const MODE = {
 	/** A number, a text or bytes, in the row. */
 	raw: 1,
-	/** Bytes in a file. */
+	/** Bytes in a file, or in the row if they begin as what V8 serialises does. */
 	binary: 2,
 	/** A text in a file. */
 	text: 3,
@@ -18,6 +18,9 @@ export const MODE = {
 	/** As a subclass of `Disk` has it, in the row or in a file. */
 	packed: 5,
 } as const;
+
+/** The first byte of all that V8 serialises. */
+const SERIALIZED = 0xff;
 
 export type Mode = (typeof MODE)[keyof typeof MODE];
 
@@ -92,8 +95,8 @@ export class Disk {
 
 		if (typeof value === 'number' && !Number.isNaN(value)) return {size: 0, mode: MODE.raw, filename: null, value};
 		if (value instanceof Uint8Array) {
-			if (value.length < minFileSize) return {size: 0, mode: MODE.raw, filename: null, value};
-			return this.#storeFile(MODE.binary, value);
+			if (value.length >= minFileSize) return this.#storeFile(MODE.binary, value);
+			return {size: 0, mode: value[0] === SERIALIZED ? MODE.binary : MODE.raw, filename: null, value};
 		}
 
 		const data = serialize(value);
@@ -113,6 +116,11 @@ export class Disk {
 		const data = filename === null ? (value as Uint8Array) : this.#files.read(filename, size);
 		if (mode === MODE.binary) return data;
 		return mode === MODE.text ? Buffer.from(data).toString() : deserialize(data);
+	}
+
+	/** What `fetch` would for a value in a row that is raw or serialised by V8: its first byte tells. */
+	fetchInline(value: Column): unknown {
+		return value instanceof Uint8Array && value[0] === SERIALIZED ? deserialize(value) : value;
 	}
 
 	/** Bytes and texts as a stream of bytes, all else as it is. @throws as `fetch` does. */

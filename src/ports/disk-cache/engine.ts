@@ -6,7 +6,7 @@ import type {Clock} from '../../base/clock.js';
 import {migrate} from '../../sqlite/migrate.js';
 import {openDatabase, type Database} from '../../sqlite/open.js';
 import {Culling} from './culling.js';
-import type {Disk, DiskClass} from './disk.js';
+import {Disk, type DiskClass} from './disk.js';
 import {FormatError, Timeout} from './errors.js';
 import {EVICTION_POLICY} from './policies.js';
 import {SCHEMA, TEMPORARY_TRIGGERS} from './schema.js';
@@ -44,6 +44,7 @@ export class Engine {
 	readonly culling: Culling;
 	readonly #settings: {-readonly [K in SettingName]: Settings[K]};
 	readonly #clock: Clock;
+	readonly #hasPlainDisk: boolean;
 	#removed: string[] = [];
 	#lastMs = 0;
 	#ticks = 0;
@@ -58,6 +59,7 @@ export class Engine {
 		try {
 			// It is its format that is asked for; its options come with the settings.
 			this.disk = new disk(directory, {minFileSize: 0, compressLevel: 0});
+			this.#hasPlainDisk = this.disk.fetch === Disk.prototype.fetch;
 			this.#settings = initialSettings(this.database, settings, this.disk.format);
 			for (const name of SETTING_NAMES) applySetting(this.database, this.disk, this.#settings, name);
 			this.database.pragma(`busy_timeout = ${Math.round(timeout * 1000)}`);
@@ -94,6 +96,11 @@ export class Engine {
 	/** Whether a get has to be noted. */
 	get noting(): 'access_time' | 'access_count' | null {
 		return EVICTION_POLICY[this.#settings.evictionPolicy].get;
+	}
+
+	/** Whether a get of the value alone has nothing to note, and the disk nothing to say. */
+	get isPlain(): boolean {
+		return this.#hasPlainDisk && !this.#settings.statistics && this.noting === null;
 	}
 
 	/** Reads a setting anew. */

@@ -72,6 +72,12 @@ export class Items {
 	get({key, raw}: StoredKey, options: GetOptions): unknown {
 		const {engine} = this;
 		const now = engine.now();
+		if (engine.isPlain && options.expireTime !== true && options.tag !== true && options.read !== true) {
+			const value = engine.statements.inline.get(now, key, raw);
+			if (value === undefined) return options.default;
+			if (value !== null) return engine.disk.fetchInline(value);
+		}
+
 		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 			const row = engine.statements.get.get(key, raw);
 			if (row === undefined || (row[2] !== null && row[2] <= now)) break;

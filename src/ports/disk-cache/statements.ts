@@ -69,6 +69,11 @@ export function prepareStatements(database: Database) {
 			WHERE expire_time IS NOT NULL AND expire_time <= excluded.store_time`,
 		),
 		get: rows<Keyed, ValueRow>(`SELECT ${VALUE} FROM Cache WHERE key = ? AND raw = ?`),
+		/** The value alone, which costs less; null for one that has expired or needs the whole row. */
+		inline: column<[now: number, ...Keyed], Column | null>(
+			`SELECT CASE WHEN mode IN (1, 4) AND filename IS NULL AND ${IS_LIVE} THEN value END
+			FROM Cache WHERE key = ? AND raw = ?`,
+		),
 		has: column<[...Keyed, now: number], number>(`SELECT 1 FROM Cache WHERE key = ? AND raw = ? AND ${IS_LIVE}`),
 		/** Numbers are added as JavaScript adds them. */
 		incr: column<[delta: number, now: number, now: number, ...Keyed, now: number], number>(

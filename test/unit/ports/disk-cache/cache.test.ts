@@ -1,6 +1,7 @@
 import {existsSync} from 'node:fs';
 import path from 'node:path';
 import {Readable} from 'node:stream';
+import {serialize} from 'node:v8';
 import test from 'ava';
 import {Cache, DEFAULT_SETTINGS, KeyError, Timeout} from '../../../../src/ports/disk-cache/index.js';
 import {temporaryDirectory, TestClock} from '../../../helpers/cache.js';
@@ -60,6 +61,16 @@ test('core/getsetdel: bytes come back as bytes, small ones and large ones', t =>
 	t.deepEqual(cache.get('small'), Buffer.from([1, 2]));
 	t.true(cache.get<Buffer>('large')?.equals(large(7)));
 	t.is(valueFiles(cache.directory).length, 1);
+});
+
+test('core/getsetdel: bytes that begin as what V8 serialises stay bytes', t => {
+	const cache = openDiskCache(t);
+	for (const bytes of [serialize({a: 1}), Buffer.from([0xff, 0xd8]), Buffer.from([0xff]), Buffer.alloc(0)]) {
+		cache.set('k', bytes);
+		t.deepEqual(cache.get('k'), bytes);
+		t.deepEqual(cache.get('k', {tag: true}), [bytes, null]);
+		t.deepEqual(cache.pop('k'), bytes);
+	}
 });
 
 test('core/set_twice: a value takes the place of another one, whatever either of them is', t => {
