@@ -1,13 +1,10 @@
 /** Looking for what does not fit together in a cache. */
-import {readdirSync, rmdirSync, rmSync, statSync, type Dirent} from 'node:fs';
+import {existsSync, readdirSync, rmdirSync, rmSync, statSync, type Dirent} from 'node:fs';
 import path from 'node:path';
 import {isAlive} from '../../base/process-identity.js';
 import {DATABASE_NAME, type Engine} from './engine.js';
 import {CheckWarning, EmptyDirWarning, UnknownFileWarning} from './errors.js';
 import {isSubdirectory, MARKERS, writerOf} from './value-files.js';
-
-/** A file of a living process that no row has is one that gets its row at this moment, for so long. */
-const PLACED_WITHIN_MS = 60_000;
 
 /**
  * The database by itself, each row against its file, each file against the rows,
@@ -78,14 +75,11 @@ function checkFiles(engine: Engine, fix: boolean, known: ReadonlySet<string>): C
 	return found;
 }
 
-/** One that a killed process has left is removed. One that gets its row at this moment is none that nobody has. */
+/** One without a row may be getting it from a living process. One that a killed process has left is removed. */
 function isLeftOver(entry: Dirent, file: string): boolean {
 	const writer = writerOf(entry.name);
-	const placed = statSync(file, {throwIfNoEntry: false});
-	if (placed === undefined) return true;
-	if (writer === undefined) return false;
-	if (isAlive(writer)) return Date.now() - placed.ctimeMs < PLACED_WITHIN_MS;
-	rmSync(file, {force: true});
+	if (writer === undefined) return !existsSync(file);
+	if (!isAlive(writer)) rmSync(file, {force: true});
 	return true;
 }
 

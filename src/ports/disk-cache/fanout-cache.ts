@@ -1,9 +1,7 @@
-import {existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import type {Readable} from 'node:stream';
-import {DIRECTORY_MODE, FILE_MODE, uniqueSuffix} from '../../base/atomic-file.js';
-import {systemCode} from '../../base/errors.js';
 import {Cache} from './cache.js';
 import {Deque, type DequeOptions} from './deque.js';
 import type {Disk} from './disk.js';
@@ -14,6 +12,7 @@ import {memoized, type MemoizeOptions, type Memoizer} from './memoize.js';
 import {withFields, type CacheOptions, type FieldOptions, type GetOptions, type Getter} from './options.js';
 import type {RetryOptions, SetOptions, StreamOptions, Tag} from './options.js';
 import {DEFAULT_SETTINGS, type SettingName, type Settings} from './settings.js';
+import {countShards, directoryName} from './shards.js';
 import type {Source} from './value-files.js';
 
 export interface FanoutOptions extends CacheOptions {
@@ -21,8 +20,6 @@ export interface FanoutOptions extends CacheOptions {
 	readonly shards?: number;
 }
 
-const DEFAULT_SHARDS = 8;
-const SHARDS_FILE = 'shards';
 const NONE = {};
 
 /**
@@ -259,36 +256,6 @@ export class FanoutCache {
 		const cache = new Cache(directory, {...(disk && {disk}), ...(clock && {clock}), ...options});
 		this.#named.set(directory, cache);
 		return cache;
-	}
-}
-
-/** One directory, within the one it is in, whatever the name; no two names have the same. @throws RangeError */
-function directoryName(name: string): string {
-	if (name === '' || name === '.' || name === '..') throw new RangeError(`'${name}' is no name`);
-	return encodeURIComponent(name);
-}
-
-/** What the directory was made with; the first who says it makes it. */
-function countShards(directory: string, wanted: number | undefined): number {
-	if (wanted !== undefined && !(Number.isSafeInteger(wanted) && wanted > 0)) throw new RangeError(`${wanted} shards`);
-	mkdirSync(directory, {recursive: true, mode: DIRECTORY_MODE});
-	const file = path.join(directory, SHARDS_FILE);
-	if (!existsSync(file)) publishOnce(file, String(wanted ?? DEFAULT_SHARDS));
-	const count = Number(readFileSync(file, 'latin1'));
-	if (wanted === undefined || wanted === count) return count;
-	throw new RangeError(`${directory} has ${count} shards, not ${wanted}: keys would not be found`);
-}
-
-/** Whole, and only if nobody else was first. */
-function publishOnce(file: string, text: string): void {
-	const temporary = `${file}.${uniqueSuffix()}`;
-	writeFileSync(temporary, text, {mode: FILE_MODE});
-	try {
-		linkSync(temporary, file);
-	} catch (error) {
-		if (systemCode(error) !== 'EEXIST') throw error;
-	} finally {
-		rmSync(temporary);
 	}
 }
 
