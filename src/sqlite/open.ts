@@ -15,6 +15,8 @@ export interface OpenOptions {
 	readonly cacheKib?: number;
 	/** `auto_vacuum` of a database that is made; of one that is there it changes nothing. */
 	readonly autoVacuum?: number;
+	/** Leave the journal mode as it is, instead of WAL. */
+	readonly keepsJournalMode?: boolean;
 }
 
 /**
@@ -29,15 +31,16 @@ export interface OpenOptions {
  *   error where the file cannot be made.
  * @see https://www.sqlite.org/wal.html
  */
-export function openDatabase(file: string, {timeoutMs, cacheKib, autoVacuum}: OpenOptions): Database {
+export function openDatabase(
+	file: string,
+	{timeoutMs, cacheKib, autoVacuum, keepsJournalMode = false}: OpenOptions,
+): Database {
 	createPrivate(file);
 	const database = new Sqlite(file, {timeout: timeoutMs});
 	try {
 		// The first page that is written fixes it.
 		if (autoVacuum !== undefined) waitWhileBusy(() => database.pragma(`auto_vacuum = ${autoVacuum}`), timeoutMs);
-		const isWal = () => database.pragma('journal_mode', {simple: true}) === 'wal';
-		// SQLite itself does not wait for who does the same.
-		waitWhileBusy(() => isWal() || database.pragma('journal_mode = WAL'), timeoutMs);
+		if (!keepsJournalMode) setJournalMode(database, 'wal', timeoutMs);
 		database.pragma('synchronous = NORMAL');
 		if (cacheKib !== undefined) database.pragma(`cache_size = -${cacheKib}`);
 		return database;
@@ -45,6 +48,12 @@ export function openDatabase(file: string, {timeoutMs, cacheKib, autoVacuum}: Op
 		database.close();
 		throw error;
 	}
+}
+
+/** Waits for who does the same, which SQLite itself does not. One that is so already is left alone. */
+export function setJournalMode(database: Database, mode: string, timeoutMs: number): void {
+	const isSet = () => database.pragma('journal_mode', {simple: true}) === mode;
+	waitWhileBusy(() => isSet() || database.pragma(`journal_mode = ${mode}`), timeoutMs);
 }
 
 /**

@@ -178,7 +178,8 @@ function openCache(directory: string, settings: Partial<Settings>): Database {
 	const file = path.join(directory, DATABASE_NAME);
 	const isThere = existsSync(file);
 	const autoVacuum = settings.sqliteAutoVacuum ?? 1;
-	const database = openDatabase(file, {timeoutMs: OPEN_TIMEOUT_MS, autoVacuum});
+	// Of one that is there its settings tell the mode.
+	const database = openDatabase(file, {timeoutMs: OPEN_TIMEOUT_MS, autoVacuum, keepsJournalMode: isThere});
 	try {
 		if (isThere) assertOurs(database, file);
 		migrate(database, SCHEMA);

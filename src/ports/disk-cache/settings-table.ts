@@ -1,9 +1,12 @@
 /** The settings as the database has them. */
-import type {Database} from '../../sqlite/open.js';
+import {setJournalMode, type Database} from '../../sqlite/open.js';
 import type {Disk} from './disk.js';
 import {DEFAULT_SETTINGS, fromColumn, isPragmaName, PRAGMAS, SETTING_NAMES, toColumn} from './settings.js';
 import type {SettingName, Settings} from './settings.js';
 import {FormatError} from './errors.js';
+
+/** Who is at work there is waited for. */
+const JOURNAL_TIMEOUT_MS = 5000;
 
 type Mutable<T> = {-readonly [K in keyof T]: T[K]};
 
@@ -45,7 +48,8 @@ export function readSettings(database: Database): Partial<Settings> {
 
 /** Makes the connection and the disk what the setting says. */
 export function applySetting(database: Database, disk: Disk, settings: Settings, name: SettingName): void {
-	if (isPragmaName(name)) applyPragma(database, PRAGMAS[name], settings[name]);
+	if (name === 'sqliteJournalMode') setJournalMode(database, settings[name], JOURNAL_TIMEOUT_MS);
+	else if (isPragmaName(name)) applyPragma(database, PRAGMAS[name], settings[name]);
 	else if (name === 'diskMinFileSize') disk.options.minFileSize = settings.diskMinFileSize;
 	else if (name === 'diskCompressLevel') disk.options.compressLevel = settings.diskCompressLevel;
 }

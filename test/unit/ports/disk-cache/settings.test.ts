@@ -35,6 +35,17 @@ test('core/pragmas: pragmas are those of the settings, at once and when they are
 	t.is(cache.reset('sqliteCacheSize'), 77);
 });
 
+test('core/pragmas: a cache without a write-ahead log is used by several handles', t => {
+	const one = openDiskCache(t, {sqliteJournalMode: 'delete'});
+	one.set('k', 1);
+	const reading = one[Symbol.iterator]();
+	reading.next();
+	const other = openDiskCache(t, {}, one.directory);
+	other.incr('k');
+	t.deepEqual([one.incr('k'), other.settings.sqliteJournalMode], [3, 'delete']);
+	t.deepEqual(one.check(), []);
+});
+
 test('core/disk_reset: what one handle sets, another one knows a second later, or when it asks', t => {
 	const clock = new TestClock();
 	const one = openDiskCache(t, {clock});
