@@ -3,7 +3,7 @@ import {cpSync} from 'node:fs';
 import test, {type ExecutionContext} from 'ava';
 import {Cache, FanoutCache} from '../../src/ports/disk-cache/index.js';
 import {temporaryDirectory} from '../helpers/cache.js';
-import {openDiskCache, openFanoutCache, valueFiles} from '../helpers/disk-cache.js';
+import {openBeside, openDiskCache, openFanoutCache, valueFiles} from '../helpers/disk-cache.js';
 import {ForkedDiskCache} from '../helpers/forked-disk-cache.js';
 import {until} from '../helpers/until.js';
 
@@ -70,6 +70,29 @@ test.serial('four processes at one FanoutCache, some killed: nothing is lost, to
 		counts.reduce((sum, count) => sum + count),
 	);
 	t.deepEqual(cache.check({retry: true}), []);
+});
+
+test.serial('what a killed process was writing is removed by who opens the cache next', async t => {
+	const cache = openDiskCache(t);
+	const [one] = await startProcesses(t, 'open', cache.directory, 1);
+	await one?.tell('beginStream', 's');
+	t.is(valueFiles(cache.directory).length, 1);
+	t.deepEqual(cache.check({fix: true}), []);
+	t.is(valueFiles(cache.directory).length, 1, 'a living process is still writing it');
+	await one?.kill();
+	openDiskCache(t, {}, cache.directory);
+	t.deepEqual(valueFiles(cache.directory), []);
+	t.deepEqual([cache.has('s'), cache.check()], [false, []]);
+});
+
+test.serial('uses are written when a process ends, closed or not', async t => {
+	const cache = openDiskCache(t, {evictionPolicy: 'least-frequently-used'});
+	cache.set('k', 1);
+	const [one] = await startProcesses(t, 'open', cache.directory, 1);
+	for (let i = 0; i < 5; i++) await one?.tell('get', 'k');
+	await one?.tell('exit');
+	const uses = openBeside(t, cache.directory).prepare('SELECT access_count FROM Cache').pluck();
+	t.is(await until('the uses are written', () => uses.get() === 5 && 5), 5);
 });
 
 test.serial('core/incr_concurrent, core/multiple_threads, core/thread_safe: each increment counts', async t => {

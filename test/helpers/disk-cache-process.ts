@@ -54,6 +54,18 @@ const commands = {
 		const queue = opened() as Cache;
 		return Array.from({length: values}, () => queue.pull({retry: true})[1]);
 	},
+	get: (key: string) => opened().get(key),
+	/** Stores a stream that begins and does not go on. */
+	async beginStream(key: string) {
+		const source = async function* () {
+			yield large(1);
+			isAt = true;
+			await new Promise(() => undefined);
+		};
+		void opened().set(key, source(), {read: true});
+		while (!isAt) await new Promise(setImmediate);
+	},
+	exit: () => void setImmediate(() => process.exit()),
 	/** Until it is told to stop, or killed. */
 	async beAt(own: string) {
 		isAt = true;

@@ -149,6 +149,20 @@ test('a statement that fails in a transaction that goes on takes no file away', 
 	t.is(cache.get('b'), 1);
 });
 
+test('files that a killed process had no time to remove are removed by who opens the cache next', t => {
+	const cache = openDiskCache(t);
+	cache.set('stays', large(1));
+	const [kept = ''] = valueFiles(cache.directory);
+	const left = `${kept.slice(0, 3)}${'0'.repeat(30)}${kept.slice(33)}`;
+	writeFileSync(path.join(cache.directory, left), 'left');
+	const beside = openBeside(t, cache.directory);
+	beside.prepare('INSERT INTO Trash VALUES (?)').run(left);
+	t.deepEqual(cache.check(), []);
+	openDiskCache(t, {}, cache.directory);
+	t.deepEqual(valueFiles(cache.directory), [kept]);
+	t.is(beside.prepare('SELECT count(*) FROM Trash').pluck().get(), 0);
+});
+
 test('the database of another program is refused', t => {
 	const directory = temporaryDirectory(t);
 	const other = openDatabase(path.join(directory, 'cache.db'), {timeoutMs: 0});
