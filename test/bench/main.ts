@@ -10,6 +10,7 @@ import {run} from '../helpers/run.js';
 import type {Bench, Findings, Workload} from './bench.js';
 import {Cleanup} from './cleanup.js';
 import {coldFile} from './cold-file.js';
+import {diskCache} from './disk-cache.js';
 import {library} from './library.js';
 import {tenThousand} from './listing.js';
 import {hundredThousand, million} from './many-entries.js';
@@ -27,6 +28,7 @@ const WORKLOADS: Readonly<Record<string, Workload>> = {
 	'listing': tenThousand,
 	'many-entries': hundredThousand,
 	'library': library,
+	'disk-cache': diskCache,
 	'million': million,
 };
 
@@ -51,6 +53,7 @@ if (values.help || unknown.length > 0 || !/^[1-9]\d*$/.test(values.rounds)) {
 million     runs only when it is named: it takes many minutes, 9 GB of disk and 2 million inodes
 seeking     shows a film where there are mpv and ffmpeg
 library     needs python3, for the original's way
+disk-cache  has the original beside it where Debian's python3-diskcache is installed
 --directory where the files of it all are made, 4 GB at most without million; ${tmpdir()} unless told
 --node      options of node for the daemons: --node='--cpu-prof --cpu-prof-dir=/somewhere'`);
 	process.exit(values.help ? 0 : 2);

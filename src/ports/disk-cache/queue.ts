@@ -17,7 +17,9 @@ const NUMBERS = `raw = 1 AND key > 0 AND key < ${LARGEST_KEY} AND key = CAST(key
 const TEXTS = `raw = 1 AND key > @prefix || '-000000000000000' AND key < @prefix || '-999999999999999'
 	AND length(key) = length(@prefix) + ${DIGITS + 1} AND substr(key, -${DIGITS}) NOT GLOB '*[^0-9]*'`;
 
-/** Made for each side when it is first used. */
+type Action = 'push' | 'peek' | 'pull';
+
+/** The statements of queues, each made when it is first used. */
 export class Queues {
 	readonly #statements = new Map<string, Statement<unknown[], unknown>>();
 
@@ -25,31 +27,40 @@ export class Queues {
 
 	/** One statement: two that push at once get two keys. @returns the key. */
 	push(prefix: string | null, side: Side, stored: Stored): string | number {
-		const key = side === 'back' ? nextKey('DESC', '+', prefix) : nextKey('ASC', '-', prefix);
-		const sql = `INSERT INTO Cache (${COLUMNS}) SELECT ${key}, 1, ?, ?, ?, ?, ?, ?, ?, ? RETURNING key`;
-		const statement = this.#prepared(sql).pluck();
-		return statement.get(...stored, {prefix}) as string | number;
+		return this.#prepared('push', prefix, side).get(...stored, {prefix}) as string | number;
 	}
 
 	/** The item at that side, expired or not. */
 	peek(prefix: string | null, side: Side): ItemRow | undefined {
-		const sql = `SELECT ${ITEM} FROM Cache WHERE ${within(prefix)} ORDER BY key ${orderOf(side)} LIMIT 1`;
-		return this.#prepared(sql).raw().get({prefix}) as ItemRow | undefined;
+		return this.#prepared('peek', prefix, side).get({prefix}) as ItemRow | undefined;
 	}
 
 	/** Removes it. */
 	pull(prefix: string | null, side: Side): ItemRow | undefined {
-		const chosen = `SELECT rowid FROM Cache WHERE ${within(prefix)} ORDER BY key ${orderOf(side)} LIMIT 1`;
-		const sql = `DELETE FROM Cache WHERE rowid = (${chosen}) RETURNING ${ITEM}`;
-		return this.#prepared(sql).raw().get({prefix}) as ItemRow | undefined;
+		return this.#prepared('pull', prefix, side).get({prefix}) as ItemRow | undefined;
 	}
 
-	#prepared(sql: string): Statement<unknown[], unknown> {
-		const statement = this.#statements.get(sql) ?? this.database.prepare(sql);
-		this.#statements.set(sql, statement);
+	#prepared(action: Action, prefix: string | null, side: Side): Statement<unknown[], unknown> {
+		const name = `${action} ${side} ${prefix === null ? 'numbers' : 'texts'}`;
+		const known = this.#statements.get(name);
+		if (known !== undefined) return known;
+		const statement = this.database.prepare<unknown[], unknown>(SQL[action](prefix, side));
+		this.#statements.set(name, action === 'push' ? statement.pluck() : statement.raw());
 		return statement;
 	}
 }
+
+const SQL: Readonly<Record<Action, (prefix: string | null, side: Side) => string>> = {
+	push(prefix, side) {
+		const key = side === 'back' ? nextKey('DESC', '+', prefix) : nextKey('ASC', '-', prefix);
+		return `INSERT INTO Cache (${COLUMNS}) SELECT ${key}, 1, ?, ?, ?, ?, ?, ?, ?, ? RETURNING key`;
+	},
+	peek: (prefix, side) => `SELECT ${ITEM} FROM Cache WHERE ${within(prefix)} ORDER BY key ${orderOf(side)} LIMIT 1`,
+	pull(prefix, side) {
+		const chosen = `SELECT rowid FROM Cache WHERE ${within(prefix)} ORDER BY key ${orderOf(side)} LIMIT 1`;
+		return `DELETE FROM Cache WHERE rowid = (${chosen}) RETURNING ${ITEM}`;
+	},
+};
 
 function within(prefix: string | null): string {
 	return prefix === null ? NUMBERS : TEXTS;
