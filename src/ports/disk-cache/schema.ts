@@ -29,20 +29,16 @@ const TABLES = `
 	CREATE INDEX Cache_expire_time ON Cache (expire_time) WHERE expire_time IS NOT NULL;
 	CREATE INDEX Cache_filename ON Cache (filename) WHERE filename IS NOT NULL;
 	CREATE TABLE Trash (filename TEXT PRIMARY KEY) WITHOUT ROWID;
-	CREATE TRIGGER Cache_size_insert AFTER INSERT ON Cache WHEN NEW.size <> 0 BEGIN
+	CREATE TRIGGER Cache_file_insert AFTER INSERT ON Cache WHEN NEW.filename IS NOT NULL BEGIN
 		UPDATE Settings SET value = value + NEW.size WHERE key = 'size';
 	END;
-	CREATE TRIGGER Cache_size_update AFTER UPDATE OF size ON Cache WHEN NEW.size <> OLD.size BEGIN
+	CREATE TRIGGER Cache_file_update AFTER UPDATE OF size, filename ON Cache
+	WHEN OLD.filename IS NOT NULL OR NEW.filename IS NOT NULL BEGIN
 		UPDATE Settings SET value = value + NEW.size - OLD.size WHERE key = 'size';
+		INSERT OR IGNORE INTO Trash SELECT OLD.filename WHERE OLD.filename IS NOT NULL AND OLD.filename IS NOT NEW.filename;
 	END;
-	CREATE TRIGGER Cache_size_delete AFTER DELETE ON Cache WHEN OLD.size <> 0 BEGIN
+	CREATE TRIGGER Cache_file_delete AFTER DELETE ON Cache WHEN OLD.filename IS NOT NULL BEGIN
 		UPDATE Settings SET value = value - OLD.size WHERE key = 'size';
-	END;
-	CREATE TRIGGER Cache_trash_update AFTER UPDATE OF filename ON Cache
-	WHEN OLD.filename IS NOT NULL AND OLD.filename IS NOT NEW.filename BEGIN
-		INSERT OR IGNORE INTO Trash VALUES (OLD.filename);
-	END;
-	CREATE TRIGGER Cache_trash_delete AFTER DELETE ON Cache WHEN OLD.filename IS NOT NULL BEGIN
 		INSERT OR IGNORE INTO Trash VALUES (OLD.filename);
 	END;
 `;
