@@ -1,4 +1,4 @@
-import {existsSync} from 'node:fs';
+import {existsSync, rmSync} from 'node:fs';
 import path from 'node:path';
 import {Readable} from 'node:stream';
 import {serialize} from 'node:v8';
@@ -18,6 +18,7 @@ test('core/init: a new cache has the default settings, is sound, and can be clos
 
 test('core/init: without a directory there is a temporary one, and what is missing is made', t => {
 	const cache = new Cache();
+	t.teardown(() => rmSync(cache.directory, {recursive: true}));
 	t.teardown(() => cache.close());
 	t.regex(cache.directory, /diskcache-/);
 	const nested = path.join(temporaryDirectory(t), 'a', 'b');

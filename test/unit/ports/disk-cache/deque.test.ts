@@ -151,6 +151,7 @@ test('deque/maxlen: what is too much leaves at the other end', t => {
 test('deque/copy: a copy goes its own way', t => {
 	const deque = open(t, 'abc', {maxlen: 3});
 	const copy = deque.copy();
+	t.teardown(() => rmSync(copy.directory, {recursive: true}));
 	t.teardown(() => copy.close());
 	copy.append('d');
 	t.deepEqual([[...deque].join(''), [...copy].join('')], ['abc', 'bcd']);
