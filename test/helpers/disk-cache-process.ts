@@ -1,6 +1,8 @@
 /** A program that uses a cache as the process that forked it says. @see forked-disk-cache.ts, its other end */
 import {randomInt} from 'node:crypto';
-import {Cache, FanoutCache, Lock} from '../../src/ports/disk-cache/index.js';
+import path from 'node:path';
+import {Cache, Deque, FanoutCache, Index, Lock} from '../../src/ports/disk-cache/index.js';
+import {openDatabase} from '../../src/sqlite/open.js';
 import {large} from './disk-cache.js';
 import {doAsTold} from './do-as-told.js';
 
@@ -64,6 +66,78 @@ const commands = {
 		};
 		void opened().set(key, source(), {read: true});
 		while (!isAt) await new Promise(setImmediate);
+	},
+	/** Takes the database's lock, and gives it back after a while. */
+	hold(directory: string, ms: number, kind: 'IMMEDIATE' | 'EXCLUSIVE' = 'IMMEDIATE') {
+		const database = openDatabase(path.join(directory, 'cache.db'), {timeoutMs: 10_000, keepsJournalMode: true});
+		database.exec(`BEGIN ${kind}`);
+		setTimeout(() => database.close(), ms);
+	},
+	/** The same over and over, with as long in between. */
+	holdOften(directory: string, ms: number, times: number) {
+		const database = openDatabase(path.join(directory, 'cache.db'), {timeoutMs: 10_000});
+		const turn = (left: number) => {
+			database.exec(database.inTransaction ? 'ROLLBACK' : 'BEGIN IMMEDIATE');
+			if (left > 0) setTimeout(() => turn(left - 1), ms);
+			else database.close();
+		};
+		turn(2 * times);
+	},
+	/** Several handles on one cache, which take turns. @returns the sum they come to. */
+	useMany(directory: string, handles: number, turns: number) {
+		const caches = Array.from({length: handles}, () => new Cache(directory));
+		for (let turn = 0; turn < turns; turn++) {
+			for (const one of caches) {
+				one.get('n');
+				one.transact(() => one.set('n', (one.get<number>('n') ?? 0) + 1));
+			}
+		}
+
+		caches.forEach(one => one.close());
+	},
+	/** Does to a deque that others change what each of its calls does. */
+	hammerDeque(directory: string, steps: number) {
+		const deque = new Deque<number>([], {directory});
+		const calls = [
+			() => deque.append(1),
+			() => deque.appendLeft(2),
+			() => deque.extend([3, 4]),
+			() => deque.pop(),
+			() => deque.popLeft(),
+			() => deque.peek(),
+			() => deque.rotate(randomInt(-3, 4)),
+			() => deque.remove(3),
+			() => deque.at(randomInt(-5, 5)),
+			() => [...deque].length,
+			() => deque.count(1),
+			() => deque.reverse(),
+			() => (deque.length > 20 ? deque.clear() : undefined),
+		];
+		for (let step = 0; step < steps; step++) calls[randomInt(calls.length)]?.();
+		deque.close();
+	},
+	/** Does to an index that others change what each of its calls does. */
+	hammerIndex(directory: string, steps: number) {
+		const index = new Index<number, number>(directory);
+		const calls = [
+			() => index.set(randomInt(10), 1),
+			() => index.get(randomInt(10)),
+			() => index.delete(randomInt(10)),
+			() => index.setdefault(randomInt(10), 2),
+			() => index.pop(randomInt(10), 0),
+			() => index.size > 0 && index.transact(() => index.size > 0 && index.popitem()),
+			() => [...index].length,
+			() => index.push(3),
+			() => index.pull(),
+			() =>
+				index.update([
+					[1, 1],
+					[2, 2],
+				]),
+			() => (index.size > 30 ? index.clear() : undefined),
+		];
+		for (let step = 0; step < steps; step++) calls[randomInt(calls.length)]?.();
+		index.close();
 	},
 	exit: () => void setImmediate(() => process.exit()),
 	/** Until it is told to stop, or killed. */

@@ -390,7 +390,7 @@ function doWith(deque: Deque, {do: action, value: item, index}: DequeStep): unkn
 	}
 }
 
-test('whatever is done with a deque, it holds what an array would', t => {
+test('stress/deque: whatever is done with a deque, it holds what an array would', t => {
 	assertAlways(t, fc.array(dequeStep, {minLength: 5, maxLength: 40}), (directory, steps) => {
 		using deque = new Deque<unknown>([], {directory, diskMinFileSize: 200});
 		const model = new ArrayModel();
@@ -409,7 +409,7 @@ const indexStep = fc.record({
 	value,
 });
 
-test('whatever is done with an index, it holds what a map would', t => {
+test('stress/index: whatever is done with an index, it holds what a map would', t => {
 	assertAlways(t, fc.array(indexStep, {minLength: 5, maxLength: 40}), (directory, steps) => {
 		using index = new Index<string | number, unknown>(directory, [], {diskMinFileSize: 200});
 		const map = new Map<string | number, unknown>();

@@ -1,7 +1,8 @@
 import {mkdtempSync} from 'node:fs';
 import {homedir, tmpdir} from 'node:os';
 import path from 'node:path';
-import type {Readable} from 'node:stream';
+import {Readable} from 'node:stream';
+import {fileURLToPath} from 'node:url';
 import {SYSTEM_CLOCK} from '../../base/clock.js';
 import {checkCache} from './check.js';
 import {Disk, type StoredKey, type StoredValue} from './disk.js';
@@ -31,11 +32,11 @@ export class Cache {
 	#items: Items | undefined;
 
 	/** @param directory - made if it is missing; a temporary one, which stays, if it is left out. */
-	constructor(directory?: string, options: CacheOptions = NONE) {
+	constructor(directory?: string | URL, options: CacheOptions = NONE) {
 		const {timeout = 60, disk = Disk, clock = SYSTEM_CLOCK, ...settings} = options;
 		for (const [name, value] of Object.entries(settings)) assertSetting(name, value);
 		if (!(disk === Disk || disk.prototype instanceof Disk)) throw new TypeError('disk must be Disk or extend it');
-		this.directory = directory === undefined ? mkdtempSync(path.join(tmpdir(), 'diskcache-')) : expand(directory);
+		this.directory = pathOf(directory);
 		this.timeout = timeout;
 		this.#options = {directory: this.directory, timeout, disk, settings, clock};
 		this.#open();
@@ -61,8 +62,8 @@ export class Cache {
 	set(key: unknown, value: unknown, options: SetOptions | StreamOptions = NONE): boolean | Promise<boolean> {
 		const stored = this.#parts.disk.put(key);
 		const set = (content: StoredValue) => this.#all.set(stored, content, options);
-		if (options.read === true) return this.#parts.disk.storeFrom(value as Source).then(set);
-		return set(this.#parts.disk.store(value));
+		if (options.read === true) return this.#parts.disk.storeFrom(value as Source, key).then(set);
+		return set(this.#parts.disk.store(value, key));
 	}
 
 	/** Stores an item if there is none of that key. @returns whether it was stored. @throws Timeout */
@@ -71,8 +72,8 @@ export class Cache {
 	add(key: unknown, value: unknown, options: SetOptions | StreamOptions = NONE): boolean | Promise<boolean> {
 		const stored = this.#parts.disk.put(key);
 		const add = (content: StoredValue) => this.#all.add(stored, content, options);
-		if (options.read === true) return this.#parts.disk.storeFrom(value as Source).then(add);
-		return add(this.#parts.disk.store(value));
+		if (options.read === true) return this.#parts.disk.storeFrom(value as Source, key).then(add);
+		return add(this.#parts.disk.store(value, key));
 	}
 
 	/**
@@ -105,6 +106,7 @@ export class Cache {
 	read(key: unknown): Readable {
 		const value = this.get(key, {read: true, default: MISSING});
 		if (value === MISSING) throw new KeyError(`there is no ${String(key)}`);
+		if (typeof value === 'string' || value instanceof Uint8Array) return Readable.from([Buffer.from(value)]);
 		if (!isReadable(value)) throw new TypeError(`${String(key)} is neither bytes nor a text`);
 		return value;
 	}
@@ -227,6 +229,11 @@ export class Cache {
 		return memoized(this, options);
 	}
 
+	/** What another process opens the same cache with: `new Cache(directory, options)`; and its disk, if it has one. */
+	toJSON(): {directory: string; timeout: number} {
+		return {directory: this.directory, timeout: this.timeout};
+	}
+
 	/** Seconds since the epoch, by the clock that items expire by. */
 	now(): number {
 		return this.#parts.now();
@@ -269,10 +276,12 @@ export interface PeekItemOptions extends FieldOptions {
 const MISSING = Symbol('missing');
 
 function isReadable(value: unknown): value is Readable {
-	return typeof value === 'object' && value !== null && 'pipe' in value;
+	return value instanceof Readable;
 }
 
-/** `~` is the user's home. */
-function expand(directory: string): string {
+/** `~` is the user's home; without a directory it is a new temporary one. */
+export function pathOf(directory: string | URL | undefined): string {
+	if (directory === undefined) return mkdtempSync(path.join(tmpdir(), 'diskcache-'));
+	if (directory instanceof URL) return fileURLToPath(directory);
 	return directory === '~' || directory.startsWith('~/') ? path.join(homedir(), directory.slice(1)) : directory;
 }

@@ -1,6 +1,7 @@
 /** Looking for what does not fit together in a cache. */
 import {existsSync, readdirSync, rmdirSync, rmSync, statSync, type Dirent} from 'node:fs';
 import path from 'node:path';
+import {systemCode} from '../../base/errors.js';
 import {isAlive} from '../../base/process-identity.js';
 import {DATABASE_NAME, type Engine} from './engine.js';
 import {CheckWarning, EmptyDirWarning, UnknownFileWarning} from './errors.js';
@@ -59,11 +60,11 @@ function checkFiles(engine: Engine, fix: boolean, known: ReadonlySet<string>): C
 	const {directory} = engine.disk;
 	const found: CheckWarning[] = [];
 	const trash = new Set(engine.statements.trash.all());
-	for (const entry of readdirSync(directory, {withFileTypes: true, recursive: true})) {
+	for (const entry of entriesIn(directory)) {
 		const file = path.join(entry.parentPath, entry.name);
 		const name = path.relative(directory, file);
 		if (entry.isDirectory()) {
-			if (name === MARKERS || isSubdirectory(name) || readdirSync(file).length > 0) continue;
+			if (name === MARKERS || isSubdirectory(name) || !isEmpty(file)) continue;
 			found.push(new EmptyDirWarning(file));
 			if (fix) rmdirSync(file);
 		} else if (!known.has(name) && !trash.has(name) && !isOwnFile(name) && !isLeftOver(entry, file)) {
@@ -73,6 +74,27 @@ function checkFiles(engine: Engine, fix: boolean, known: ReadonlySet<string>): C
 	}
 
 	return found;
+}
+
+/** All that is below, however deep. A directory that others remove meanwhile is none. */
+function* entriesIn(directory: string): Generator<Dirent> {
+	for (const entry of listed(directory) ?? []) {
+		yield entry;
+		if (entry.isDirectory()) yield* entriesIn(path.join(directory, entry.name));
+	}
+}
+
+function isEmpty(directory: string): boolean {
+	return listed(directory)?.length === 0;
+}
+
+function listed(directory: string): Dirent[] | undefined {
+	try {
+		return readdirSync(directory, {withFileTypes: true});
+	} catch (error) {
+		if (systemCode(error) === 'ENOENT') return undefined;
+		throw error;
+	}
 }
 
 /** One without a row may be getting it from a living process. One that a killed process has left is removed. */

@@ -1,7 +1,7 @@
 /** Removing what has expired, and what is over the size limit. */
 import type {Database, Statement} from '../../sqlite/open.js';
 import {Timeout} from './errors.js';
-import {EVICTION_POLICY, type EvictionPolicy, type EvictionPolicyName} from './policies.js';
+import {policyOf, type EvictionPolicy} from './policies.js';
 import type {Settings} from './settings.js';
 import type {Statements} from './statements.js';
 import type {Transaction} from './transaction.js';
@@ -24,6 +24,8 @@ const LOOK_EVERY_S = 1;
 const BATCH = 100;
 const CULL_BATCH = 10;
 
+type Eviction = Statement<[{except: number; limit: number; now: number}]>;
+
 /**
  * Each write culls, but looks whether there is something to cull only when there
  * may be: when it has written a part of what was free, when something it knows of
@@ -34,7 +36,7 @@ export class Culling {
 	#nextExpiry = -Infinity;
 	#lookAt = -Infinity;
 	/** By policy, once its index was needed. */
-	readonly #evictions = new Map<EvictionPolicyName, Statement<[except: number, limit: number]>>();
+	readonly #evictions = new Map<EvictionPolicy, Eviction>();
 
 	constructor(private readonly parts: CullingParts) {}
 
@@ -71,9 +73,9 @@ export class Culling {
 	/** Removes by the policy until the volume is within the limit. @throws Timeout */
 	cull(now: number, isRetried: boolean): number {
 		const expired = this.expire(now, isRetried);
-		if (EVICTION_POLICY[this.parts.settings.evictionPolicy].cull === null) return expired;
+		if (policyOf(this.parts.settings.evictionPolicy).cull === null) return expired;
 		const isOver = () => this.volume() > this.parts.settings.sizeLimit;
-		return this.repeat(() => (isOver() ? this.#evict(CULL_BATCH, 0) : 0), isRetried, expired);
+		return this.repeat(() => (isOver() ? this.#evict(CULL_BATCH, 0, now) : 0), isRetried, expired);
 	}
 
 	/**
@@ -116,29 +118,31 @@ export class Culling {
 			this.#nextExpiry = next ?? Infinity;
 		}
 
-		if (EVICTION_POLICY[settings.evictionPolicy].cull === null) return;
+		if (policyOf(settings.evictionPolicy).cull === null) return;
 		const volume = this.volume();
 		this.#allowanceBytes = (settings.sizeLimit - volume) / PART;
-		if (volume >= settings.sizeLimit && left > 0) transaction.run(() => this.#evict(left, now));
+		if (volume >= settings.sizeLimit && left > 0) transaction.run(() => this.#evict(left, now, now));
 	}
 
 	/** @param except - what was stored at this moment stays: it has had no chance to be used. */
-	#evict(limit: number, except: number): number {
+	#evict(limit: number, except: number, now: number): number {
 		const {settings, uses} = this.parts;
-		const policy = EVICTION_POLICY[settings.evictionPolicy];
+		const policy = policyOf(settings.evictionPolicy);
 		if (policy.cull === null) return 0;
 		if (policy.get !== null) uses.flush();
-		return this.#eviction(settings.evictionPolicy, policy).run(except, limit).changes;
+		return this.#eviction(policy).run({except, limit, now}).changes;
 	}
 
-	#eviction(name: EvictionPolicyName, policy: EvictionPolicy): Statement<[except: number, limit: number]> {
-		const known = this.#evictions.get(name);
+	#eviction(policy: EvictionPolicy): Eviction {
+		const known = this.#evictions.get(policy);
 		if (known !== undefined) return known;
 		const {database} = this.parts;
 		if (policy.init !== null) database.exec(policy.init);
-		const chosen = `SELECT rowid FROM Cache WHERE store_time <> ? ORDER BY ${policy.cull} LIMIT ?`;
-		const eviction = database.prepare<[number, number]>(`DELETE FROM Cache WHERE rowid IN (${chosen})`);
-		this.#evictions.set(name, eviction);
+		const may = policy.where === undefined ? '' : `AND (${policy.where})`;
+		// A policy that does not ask for the time is given it all the same.
+		const chosen = `SELECT rowid FROM Cache WHERE store_time <> @except AND @now IS NOT NULL ${may} ORDER BY ${policy.cull} LIMIT @limit`;
+		const eviction: Eviction = database.prepare(`DELETE FROM Cache WHERE rowid IN (${chosen})`);
+		this.#evictions.set(policy, eviction);
 		return eviction;
 	}
 }

@@ -1,6 +1,7 @@
 import {isDeepStrictEqual} from 'node:util';
 import {Cache} from './cache.js';
 import {ENOVAL} from './constants.js';
+import type {DiskClass} from './disk.js';
 import type {CacheOptions} from './options.js';
 
 export interface DequeOptions extends Omit<CacheOptions, 'evictionPolicy'> {
@@ -144,7 +145,7 @@ export class Deque<T = unknown> {
 
 	reverse(): void {
 		this.transact(() => {
-			const keys = [...this.cache.iterkeys()];
+			const keys = Array.from(this.#entries(false), ([key]) => key);
 			for (let [low, high] = [0, keys.length - 1]; low < high; low++, high--) {
 				const [front, back] = [this.cache.get(keys[low]), this.cache.get(keys[high])];
 				this.cache.set(keys[low], back);
@@ -161,7 +162,9 @@ export class Deque<T = unknown> {
 			if (length === 0) return;
 			const [from, to] = steps >= 0 ? (['back', 'front'] as const) : (['front', 'back'] as const);
 			for (let left = Math.abs(steps) % length; left > 0; left--) {
-				const [, value] = this.cache.pull({side: from});
+				const [, value] = this.cache.pull({side: from, default: NO_ITEM});
+				// Items whose files are lost were passed over, and there is none left.
+				if (value === ENOVAL) return;
 				this.cache.push(value, {side: to});
 			}
 		});
@@ -171,9 +174,21 @@ export class Deque<T = unknown> {
 		this.cache.clear(RETRY);
 	}
 
-	/** Another one with the same items, in a temporary directory. */
+	/** Another handle on the same items, with a connection of its own. */
 	copy(): Deque<T> {
-		return new Deque(this, {maxlen: this.maxlen});
+		const {timeout, disk} = this.cache;
+		const cache = new Cache(this.directory, {timeout, disk: disk.constructor as DiskClass});
+		return new Deque<T>([], {cache, maxlen: this.maxlen});
+	}
+
+	/** What another process opens it with: `new Deque([], options)`. */
+	toJSON(): {directory: string; maxlen?: number} {
+		// JSON has no Infinity.
+		return {directory: this.directory, ...(this.maxlen < Infinity && {maxlen: this.maxlen})};
+	}
+
+	toString(): string {
+		return `Deque(${JSON.stringify(this.directory)})`;
 	}
 
 	/** Below 0, 0 or above 0, as this sequence is before, equal to or behind `other`, item by item. */
@@ -187,7 +202,9 @@ export class Deque<T = unknown> {
 		}
 	}
 
-	equals(other: Iterable<T>): boolean {
+	/** Only a sequence equals one: a map does not. */
+	equals(other: Deque<T> | readonly T[]): boolean {
+		if (!(other instanceof Deque || Array.isArray(other))) return false;
 		return isDeepStrictEqual([...this], [...other]);
 	}
 

@@ -1,7 +1,7 @@
 /** How keys and values are kept: what goes to the database, what to a file, in which form. */
-import {Readable} from 'node:stream';
 import {deserialize, serialize} from 'node:v8';
 import {crc32} from 'node:zlib';
+import {UNKNOWN} from './constants.js';
 import {keyToText, textToKey} from './key-bytes.js';
 import {ValueFiles, type Source} from './value-files.js';
 
@@ -85,28 +85,39 @@ export class Disk {
 		return crc32(stored.key);
 	}
 
+	/**
+	 * Names a file for a value, within the directory; null for a name at random, which tells who has written it: what
+	 * is left by a process that dies is removed then. One that is chosen must not be in use, and is not removed so.
+	 *
+	 * @param key - `UNKNOWN` for a value that is pushed.
+	 * @param value - `UNKNOWN` for a stream.
+	 */
+	filename(_key: unknown, _value: unknown): string | null {
+		return null;
+	}
+
 	/** Writes a file, if the value is large. @throws DataCloneError for what cannot be cloned. */
-	store(value: unknown): StoredValue {
+	store(value: unknown, key: unknown = UNKNOWN): StoredValue {
 		const {minFileSize} = this.options;
 		if (typeof value === 'string' && value.isWellFormed()) {
 			if (value.length < minFileSize) return {size: 0, mode: MODE.raw, filename: null, value};
-			return this.#storeFile(MODE.text, Buffer.from(value));
+			return this.#storeFile(MODE.text, Buffer.from(value), this.filename(key, value));
 		}
 
 		if (typeof value === 'number' && !Number.isNaN(value)) return {size: 0, mode: MODE.raw, filename: null, value};
 		if (value instanceof Uint8Array) {
-			if (value.length >= minFileSize) return this.#storeFile(MODE.binary, value);
+			if (value.length >= minFileSize) return this.#storeFile(MODE.binary, value, this.filename(key, value));
 			return {size: 0, mode: value[0] === SERIALIZED ? MODE.binary : MODE.raw, filename: null, value};
 		}
 
 		const data = serialize(value);
 		if (data.length < minFileSize) return {size: 0, mode: MODE.v8, filename: null, value: data};
-		return this.#storeFile(MODE.v8, data);
+		return this.#storeFile(MODE.v8, data, this.filename(key, value));
 	}
 
 	/** Writes what comes to a file, however little it is. */
-	async storeFrom(source: Source): Promise<StoredValue> {
-		const {filename, size} = await this.#files.writeFrom(source);
+	async storeFrom(source: Source, key: unknown = UNKNOWN): Promise<StoredValue> {
+		const {filename, size} = await this.#files.writeFrom(source, this.filename(key, UNKNOWN));
 		return {size, mode: MODE.binary, filename, value: null};
 	}
 
@@ -123,12 +134,10 @@ export class Disk {
 		return value instanceof Uint8Array && value[0] === SERIALIZED ? deserialize(value) : value;
 	}
 
-	/** Bytes and texts as a stream of bytes, all else as it is. @throws as `fetch` does. */
+	/** Bytes and texts that have a file as a stream of it, all else as it is. @throws as `fetch` does. */
 	open(stored: StoredValue): unknown {
-		const {mode, size, filename, value} = stored;
-		if (mode === MODE.v8 || typeof value === 'number') return this.fetch(stored);
-		if (filename !== null) return this.#files.stream(filename, size);
-		return Readable.from([Buffer.from(value as string | Uint8Array)]);
+		const {mode, size, filename} = stored;
+		return mode === MODE.v8 || filename === null ? this.fetch(stored) : this.#files.stream(filename, size);
 	}
 
 	remove(filename: string): void {
@@ -145,7 +154,7 @@ export class Disk {
 		this.#files.close();
 	}
 
-	#storeFile(mode: Mode, data: Uint8Array): StoredValue {
-		return {size: data.length, mode, filename: this.#files.write(data), value: null};
+	#storeFile(mode: Mode, data: Uint8Array, name: string | null): StoredValue {
+		return {size: data.length, mode, filename: this.#files.write(data, name), value: null};
 	}
 }

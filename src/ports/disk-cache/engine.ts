@@ -1,5 +1,5 @@
 /** One open connection to a cache: its parts, put together. */
-import {existsSync, mkdirSync} from 'node:fs';
+import {mkdirSync, statSync} from 'node:fs';
 import path from 'node:path';
 import {DIRECTORY_MODE} from '../../base/atomic-file.js';
 import type {Clock} from '../../base/clock.js';
@@ -8,7 +8,7 @@ import {openDatabase, type Database} from '../../sqlite/open.js';
 import {Culling} from './culling.js';
 import {Disk, type DiskClass} from './disk.js';
 import {FormatError, Timeout} from './errors.js';
-import {EVICTION_POLICY} from './policies.js';
+import {policyOf} from './policies.js';
 import {SCHEMA, TEMPORARY_TRIGGERS} from './schema.js';
 import {applySetting, initialSettings, readSettings} from './settings-table.js';
 import {SETTING_NAMES, toColumn, type SettingName, type Settings} from './settings.js';
@@ -95,7 +95,7 @@ export class Engine {
 
 	/** Whether a get has to be noted. */
 	get noting(): 'access_time' | 'access_count' | null {
-		return EVICTION_POLICY[this.#settings.evictionPolicy].get;
+		return policyOf(this.#settings.evictionPolicy).get;
 	}
 
 	/** Whether a get of the value alone has nothing to note, and the disk nothing to say. */
@@ -151,8 +151,10 @@ export class Engine {
 	/** Removes what processes that have died had begun to write, or to remove. */
 	sweep(): void {
 		this.disk.sweep(name => this.statements.hasFile.get(name) !== undefined);
-		const names = this.statements.trash.all();
-		this.#removed.push(...names.filter(name => tryRemove(this.disk, name)));
+		const {hasFile, trash} = this.statements;
+		// A name that a disk has chosen may be in use again.
+		const isDone = (name: string) => hasFile.get(name) !== undefined || tryRemove(this.disk, name);
+		this.#removed.push(...trash.all().filter(isDone));
 		this.#emptyTrash();
 	}
 
@@ -176,10 +178,12 @@ export class Engine {
 
 function openCache(directory: string, settings: Partial<Settings>): Database {
 	const file = path.join(directory, DATABASE_NAME);
-	const isThere = existsSync(file);
-	const autoVacuum = settings.sqliteAutoVacuum ?? 1;
+	const sizeBytes = statSync(file, {throwIfNoEntry: false})?.size;
+	const isThere = sizeBytes !== undefined;
+	// To say it of one that has pages already changes nothing, and waits for who writes.
+	const autoVacuum = (sizeBytes ?? 0) > 0 ? {} : {autoVacuum: settings.sqliteAutoVacuum ?? 1};
 	// Of one that is there its settings tell the mode.
-	const database = openDatabase(file, {timeoutMs: OPEN_TIMEOUT_MS, autoVacuum, keepsJournalMode: isThere});
+	const database = openDatabase(file, {timeoutMs: OPEN_TIMEOUT_MS, ...autoVacuum, keepsJournalMode: isThere});
 	try {
 		if (isThere) assertOurs(database, file);
 		migrate(database, SCHEMA);

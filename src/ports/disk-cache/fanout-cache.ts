@@ -1,8 +1,7 @@
-import {existsSync, mkdtempSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+import {existsSync} from 'node:fs';
 import path from 'node:path';
 import type {Readable} from 'node:stream';
-import {Cache} from './cache.js';
+import {Cache, pathOf} from './cache.js';
 import {Deque, type DequeOptions} from './deque.js';
 import type {Disk} from './disk.js';
 import {DATABASE_NAME} from './engine.js';
@@ -38,8 +37,8 @@ export class FanoutCache {
 	 * @param options.sizeLimit - of all shards together.
 	 * @throws RangeError for another number of shards than the directory has.
 	 */
-	constructor(directory?: string, {shards, timeout = 0.01, ...options}: FanoutOptions = NONE) {
-		this.directory = directory ?? mkdtempSync(path.join(tmpdir(), 'diskcache-'));
+	constructor(directory?: string | URL, {shards, timeout = 0.01, ...options}: FanoutOptions = NONE) {
+		this.directory = pathOf(directory);
 		this.#options = options;
 		const count = countShards(this.directory, shards);
 		this.#shards = Array.from({length: count}, (_, index) => {
@@ -161,7 +160,10 @@ export class FanoutCache {
 		for (const shard of this.#shards.toReversed()) yield* shard.reversed();
 	}
 
-	/** Runs `work` as one transaction of all shards. It waits for their locks, in one order, so that no two wait for each other. */
+	/**
+	 * Runs `work` as one transaction of all shards. It waits for their locks, in one order, so that no two wait for each
+	 * other. Shards are committed one after the other: who is killed meanwhile may leave what is in some of them alone.
+	 */
 	transact<T>(work: () => T): T {
 		const within = (index: number): T => {
 			const shard = this.#shards[index];
@@ -208,6 +210,11 @@ export class FanoutCache {
 	/** An index of that name within the directory. Nothing of it is evicted. */
 	index<K = unknown, V = unknown>(name: string): Index<K, V> {
 		return Index.fromCache<K, V>(this.#within('index', name, {evictionPolicy: 'none'}));
+	}
+
+	/** As `Cache.toJSON`. */
+	toJSON(): {directory: string; timeout: number} {
+		return {directory: this.directory, timeout: this.timeout};
 	}
 
 	now(): number {

@@ -19,7 +19,7 @@ export class Index<K = unknown, V = unknown> {
 	readonly cache: Cache;
 
 	/** @param where - a directory, which is made if it is missing; a temporary one, which stays, if it is left out; a cache. */
-	constructor(where?: string | Cache, entries: Iterable<readonly [K, V]> = [], options: IndexOptions = NONE) {
+	constructor(where?: string | URL | Cache, entries: Iterable<readonly [K, V]> = [], options: IndexOptions = NONE) {
 		this.cache = where instanceof Cache ? where : new Cache(where, {...options, evictionPolicy: 'none'});
 		this.update(entries);
 	}
@@ -144,6 +144,15 @@ export class Index<K = unknown, V = unknown> {
 
 	memoize(options: MemoizeOptions = NONE): Memoizer {
 		return memoized(this.cache, options);
+	}
+
+	/** What another process opens it with: `new Index(directory)`. */
+	toJSON(): {directory: string} {
+		return {directory: this.directory};
+	}
+
+	toString(): string {
+		return `Index(${JSON.stringify(this.directory)})`;
 	}
 
 	/** As `Cache.transact`; it waits for the lock. */

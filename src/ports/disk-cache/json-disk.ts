@@ -10,11 +10,11 @@ export class JSONDisk extends Disk {
 	override readonly format = 'json';
 
 	/** @throws TypeError for what JSON does not have. */
-	override store(value: unknown): StoredValue {
+	override store(value: unknown, key?: unknown): StoredValue {
 		// For undefined and functions it is not the string that its type promises.
 		const text = JSON.stringify(value) as string | undefined;
 		if (text === undefined) throw new TypeError(`JSON has no ${typeof value}`);
-		return {...super.store(deflateSync(text, {level: this.options.compressLevel})), mode: MODE.packed};
+		return {...super.store(deflateSync(text, {level: this.options.compressLevel}), key), mode: MODE.packed};
 	}
 
 	override fetch(stored: StoredValue): unknown {

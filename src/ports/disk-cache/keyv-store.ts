@@ -2,6 +2,7 @@ import path from 'node:path';
 import {Cache} from './cache.js';
 import {ENOVAL} from './constants.js';
 import {DATABASE_NAME} from './engine.js';
+import {FanoutCache} from './fanout-cache.js';
 import type {CacheOptions} from './options.js';
 
 export interface KeyvStoreOptions extends CacheOptions {
@@ -24,15 +25,16 @@ const SEPARATOR = ':';
  * `new Keyv({store: new KeyvStore({directory})})`. Keyv's namespaces are prefixes
  * of its keys. What fails is a rejected promise, which Keyv emits as an error.
  */
-export class KeyvStore {
+export class KeyvStore<C extends Cache | FanoutCache = Cache> {
 	/** Set by Keyv. */
 	namespace: string | undefined;
 	readonly opts: Record<string, unknown>;
-	readonly cache: Cache;
+	/** For what Keyv has no words for: tags, numbers, queues, and the collections in a `FanoutCache`. */
+	readonly cache: C;
 
-	constructor(cache: Cache | KeyvStoreOptions = {}) {
-		const {directory, ...options} = cache instanceof Cache ? {directory: cache.directory} : cache;
-		this.cache = cache instanceof Cache ? cache : new Cache(directory, options);
+	constructor(cache?: C | KeyvStoreOptions);
+	constructor(cache: Cache | FanoutCache | KeyvStoreOptions = {}) {
+		this.cache = (cache instanceof Cache || cache instanceof FanoutCache ? cache : openCache(cache)) as C;
 		// Keyv iterates over stores of some dialects alone.
 		this.opts = {dialect: 'sqlite', url: `sqlite://${path.join(this.cache.directory, DATABASE_NAME)}`};
 	}
@@ -57,7 +59,7 @@ export class KeyvStore {
 
 	setMany(items: readonly KeyvItem[]): Promise<void> {
 		const setAll = () => items.forEach(({key, value, ttl}) => void this.#set(key, value, ttl));
-		return settled(() => this.cache.transact(setAll, RETRY));
+		return settled(() => this.#transact(setAll));
 	}
 
 	delete(key: string): Promise<boolean> {
@@ -67,7 +69,7 @@ export class KeyvStore {
 	/** Whether there was one of them. */
 	deleteMany(keys: string[]): Promise<boolean> {
 		const removeAll = () => keys.map(key => this.cache.delete(key)).includes(true);
-		return settled(() => this.cache.transact(removeAll, RETRY));
+		return settled(() => this.#transact(removeAll));
 	}
 
 	has(key: string): Promise<boolean> {
@@ -102,9 +104,17 @@ export class KeyvStore {
 		return settled(() => this.cache.close());
 	}
 
+	#transact<T>(work: () => T): T {
+		return this.cache instanceof Cache ? this.cache.transact(work, RETRY) : this.cache.transact(work);
+	}
+
 	#set(key: string, value: unknown, ttl: number | undefined): boolean {
 		return this.cache.set(key, value, {...RETRY, expire: ttl === undefined ? null : ttl / 1000});
 	}
+}
+
+function openCache({directory, ...options}: KeyvStoreOptions): Cache {
+	return new Cache(directory, options);
 }
 
 function isOf(key: unknown, prefix: string): boolean {

@@ -10,8 +10,8 @@ export interface Results {
 export interface NamingOptions {
 	/** What results are kept under, beside the arguments; the function's own name, unless told. */
 	readonly name?: string;
-	/** Positions of arguments that make no difference. */
-	readonly ignore?: Iterable<number>;
+	/** Positions of arguments that make no difference, and names of properties of the last one, if that is a plain object. */
+	readonly ignore?: Iterable<number | string>;
 }
 
 export interface MemoizeOptions extends NamingOptions {
@@ -33,6 +33,7 @@ export type Memoizer = <Args extends unknown[], R>(work: (...args: Args) => R) =
 
 /** Functions that return promises stay such; what they reject with is not kept. */
 export function memoized(results: Results, options: MemoizeOptions): Memoizer {
+	assertOptions(options);
 	return <Args extends unknown[], R>(work: (...args: Args) => R) => {
 		const cacheKey = keyMaker<Args>(nameOf(work, options.name), options.ignore);
 		const {expire = null, tag = null} = options;
@@ -64,6 +65,11 @@ function revived(kept: unknown): unknown {
 	return 'promised' in result ? Promise.resolve(result.promised) : result.value;
 }
 
+/** @throws TypeError for a function, which belongs to the result of the call. */
+export function assertOptions(options: unknown): void {
+	if (typeof options === 'function') throw new TypeError('the function goes to the result: cache.memoize()(function)');
+}
+
 /** @throws TypeError for a function without a name, whose results nobody would find again. */
 export function nameOf(work: unknown, name: string | undefined): string {
 	if (typeof work !== 'function') throw new TypeError('call memoize first: cache.memoize()(function)');
@@ -72,7 +78,22 @@ export function nameOf(work: unknown, name: string | undefined): string {
 	return found;
 }
 
-export function keyMaker<Args extends unknown[]>(name: string, ignore: Iterable<number> = []) {
+export function keyMaker<Args extends unknown[]>(name: string, ignore: Iterable<number | string> = []) {
 	const ignored = new Set(ignore);
-	return (...args: Args): unknown[] => [name, ...args.filter((_, index) => !ignored.has(index))];
+	const isLeft = (part: number | string) => !ignored.has(part);
+	const named = [...ignored].some(part => typeof part === 'string');
+	return (...args: Args): unknown[] => {
+		const last = args.at(-1);
+		const all = named && isOptions(last) ? [...args.slice(0, -1), withoutNames(last, isLeft)] : args;
+		return [name, ...all.filter((_, index) => isLeft(index))];
+	};
+}
+
+/** What stands for arguments by name. */
+function isOptions(value: unknown): value is object {
+	return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function withoutNames(options: object, isLeft: (name: string) => boolean): object {
+	return Object.fromEntries(Object.entries(options).filter(([name]) => isLeft(name)));
 }

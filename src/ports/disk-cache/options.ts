@@ -42,7 +42,7 @@ export interface FieldOptions extends RetryOptions {
 }
 
 export interface GetOptions extends FieldOptions {
-	/** Bytes and texts as a stream. */
+	/** Bytes and texts that have a file as a stream of it. */
 	readonly read?: boolean;
 }
 

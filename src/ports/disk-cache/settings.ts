@@ -59,6 +59,12 @@ export function isPragmaName(name: SettingName): name is keyof typeof PRAGMAS {
 
 const JOURNAL_MODES: ReadonlySet<unknown> = new Set(['wal', 'delete', 'truncate', 'persist', 'memory', 'off']);
 
+const LARGEST: Partial<Record<SettingName, number>> = {
+	sqliteAutoVacuum: 2,
+	sqliteSynchronous: 3,
+	diskCompressLevel: 9,
+};
+
 /** @throws RangeError for a name or a value that is none. */
 export function assertSetting(name: string, value: unknown): asserts name is SettingName {
 	if (!Object.hasOwn(DEFAULT_SETTINGS, name)) throw new RangeError(`${name} is no setting of a cache`);
@@ -70,7 +76,8 @@ function isValid(name: SettingName, value: unknown): boolean {
 	if (name === 'sqliteJournalMode') return JOURNAL_MODES.has(value);
 	if (name === 'statistics' || name === 'tagIndex') return typeof value === 'boolean';
 	if (name === 'sizeLimit' && value === Infinity) return true;
-	return Number.isSafeInteger(value) && ((value as number) >= 0 || name === 'sqliteCacheSize');
+	if (!Number.isSafeInteger(value)) return false;
+	return name === 'sqliteCacheSize' || ((value as number) >= 0 && (value as number) <= (LARGEST[name] ?? Infinity));
 }
 
 /** SQLite has no booleans. */

@@ -1,7 +1,7 @@
 /** Files of values, which are too large for the database. */
 import {randomBytes} from 'node:crypto';
 import {closeSync, createReadStream, fstatSync, mkdirSync, openSync, readdirSync, readSync} from 'node:fs';
-import {unlinkSync, writeSync} from 'node:fs';
+import {rmdirSync, unlinkSync, writeSync} from 'node:fs';
 import {open} from 'node:fs/promises';
 import path from 'node:path';
 import type {Readable} from 'node:stream';
@@ -11,6 +11,9 @@ import {isAlive, thisProcess, type ProcessIdentity} from '../../base/process-ide
 
 /** Here each handle that writes files has a marker, as long as it is open. */
 export const MARKERS = 'writers';
+
+/** Times that a file is tried to be made. */
+const ATTEMPTS = 10;
 
 /** What a stream of a value is made of. */
 export type Source = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>;
@@ -24,9 +27,13 @@ export class ValueFiles {
 
 	constructor(readonly directory: string) {}
 
-	/** @returns its name in the directory. */
-	write(data: Uint8Array): string {
-		const filename = this.#newFile();
+	/**
+	 * @param name - null for a new one at random.
+	 * @returns its name in the directory.
+	 * @throws the system's error, `EEXIST` for a name that is in use; RangeError for one outside the directory.
+	 */
+	write(data: Uint8Array, name: string | null): string {
+		const filename = name === null ? this.#newFile() : inside(name);
 		const descriptor = this.#inSubdirectory(filename, file => openSync(file, 'wx', FILE_MODE));
 		try {
 			for (let written = 0; written < data.length;) written += writeSync(descriptor, data, written);
@@ -39,8 +46,9 @@ export class ValueFiles {
 		}
 	}
 
-	async writeFrom(source: Source): Promise<{filename: string; size: number}> {
-		const filename = this.#newFile();
+	/** As `write`. */
+	async writeFrom(source: Source, name: string | null): Promise<{filename: string; size: number}> {
+		const filename = name === null ? this.#newFile() : inside(name);
 		closeSync(this.#inSubdirectory(filename, file => openSync(file, 'wx', FILE_MODE)));
 		const handle = await open(path.join(this.directory, filename), 'r+');
 		try {
@@ -81,17 +89,31 @@ export class ValueFiles {
 	stream(filename: string, size: number): Readable {
 		const file = path.join(this.directory, filename);
 		const descriptor = openSync(file, 'r');
-		if (fstatSync(descriptor).size === size) return createReadStream(file, {fd: descriptor});
-		closeSync(descriptor);
-		throw otherSize(filename);
+		if (fstatSync(descriptor).size !== size) {
+			closeSync(descriptor);
+			throw otherSize(filename);
+		}
+
+		const stream = createReadStream(file, {fd: descriptor});
+		// It does not tell where it comes from, since it was given the descriptor.
+		stream.path = file;
+		return stream;
 	}
 
-	/** A file that is not there any more is none to be removed. */
+	/** A file that is not there any more is none to be removed. Its subdirectory goes with the last of its files. */
 	remove(filename: string): void {
+		const file = path.join(this.directory, filename);
 		try {
-			unlinkSync(path.join(this.directory, filename));
+			unlinkSync(file);
 		} catch (error) {
 			if (systemCode(error) !== 'ENOENT') throw error;
+		}
+
+		if (!isSubdirectory(path.dirname(filename))) return;
+		try {
+			rmdirSync(path.dirname(file));
+		} catch {
+			// Others are in it, or somebody else has removed it.
 		}
 	}
 
@@ -134,21 +156,29 @@ export class ValueFiles {
 		}
 	}
 
-	/** Runs `work` with the whole path, and makes its subdirectory if that is not there. */
+	/** Runs `work` with the whole path, and makes its subdirectory if that is not there. Others may just remove it. */
 	#inSubdirectory<T>(filename: string, work: (file: string) => T): T {
 		const file = path.join(this.directory, filename);
-		try {
-			return work(file);
-		} catch (error) {
-			if (systemCode(error) !== 'ENOENT') throw error;
+		for (let attempt = 1; ; attempt++) {
+			try {
+				return work(file);
+			} catch (error) {
+				if (systemCode(error) !== 'ENOENT' || attempt === ATTEMPTS) throw error;
+				mkdirSync(path.dirname(file), {recursive: true, mode: DIRECTORY_MODE});
+			}
 		}
-
-		mkdirSync(path.dirname(file), {recursive: true, mode: DIRECTORY_MODE});
-		return work(file);
 	}
 }
 
-/** Of values. They stay when they are empty. */
+/** A name that a disk has chosen, if it leads nowhere else. */
+function inside(name: string): string {
+	const normal = path.normalize(name);
+	const isInside = normal !== '.' && normal !== '..' && !normal.startsWith('../') && !path.isAbsolute(normal);
+	if (isInside && !normal.includes('\0')) return normal;
+	throw new RangeError(`'${name}' is no name of a file in the cache's directory`);
+}
+
+/** Of values. */
 export function isSubdirectory(name: string): boolean {
 	return /^[0-9a-f]{2}$/.test(name);
 }

@@ -1,4 +1,4 @@
-import {nameOf} from '../memoize.js';
+import {assertOptions, nameOf} from '../memoize.js';
 import type {Holders, LockOptions} from './holders.js';
 import type {SharedCache} from './shared-cache.js';
 
@@ -11,10 +11,12 @@ type LockFactory = new (cache: SharedCache, key: unknown, options: LockOptions) 
 
 /** Makes a function one whose calls, in all processes, go on one after the other: `barrier(cache, Lock)(work)`. */
 export function barrier(cache: SharedCache, lockFactory: LockFactory, options: BarrierOptions = {}) {
+	assertOptions(options);
 	const {name, ...lockOptions} = options;
 	return <Args extends unknown[], R>(work: (...args: Args) => R | Promise<R>) => {
 		const key = nameOf(work, name);
 		// One for each call: an RLock lets itself in.
-		return (...args: Args): Promise<R> => new lockFactory(cache, key, lockOptions).run(() => work(...args));
+		const call = (...args: Args): Promise<R> => new lockFactory(cache, key, lockOptions).run(() => work(...args));
+		return Object.assign(call, {cacheKey: () => key, wrapped: work});
 	};
 }

@@ -1,7 +1,7 @@
 import {SingleFlight} from '../../../base/single-flight.js';
 import {ENOVAL} from '../constants.js';
 import {keyToText} from '../key-bytes.js';
-import {keyMaker, nameOf, type NamingOptions} from '../memoize.js';
+import {assertOptions, keyMaker, nameOf, type NamingOptions} from '../memoize.js';
 import type {Tag} from '../options.js';
 import {RETRY, type SharedCache} from './shared-cache.js';
 
@@ -29,6 +29,7 @@ interface Kept {
  * @see Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention, VLDB 2015
  */
 export function memoizeStampede(cache: SharedCache, expire: number, options: StampedeOptions = {}) {
+	assertOptions(options);
 	const {tag = null, beta = 1, random = Math.random} = options;
 	return <Args extends unknown[], R>(work: (...args: Args) => R | Promise<R>) => {
 		const cacheKey = keyMaker<Args>(nameOf(work, options.name), options.ignore);

@@ -1,10 +1,12 @@
 import {setTimeout as delay} from 'node:timers/promises';
-import {nameOf} from '../memoize.js';
+import {assertOptions, nameOf} from '../memoize.js';
 import {RETRY, type ItemOptions, type SharedCache} from './shared-cache.js';
 
 export interface ThrottleOptions extends ItemOptions {
 	/** The function's own name, unless told. */
 	readonly name?: string;
+	/** Seconds, from any beginning that all have in common; the cache's own clock, unless told. */
+	readonly time?: () => number;
 	/** Seconds. */
 	readonly sleep?: (seconds: number) => Promise<unknown>;
 }
@@ -14,23 +16,25 @@ export interface ThrottleOptions extends ItemOptions {
  * processes together; a call waits for its turn.
  */
 export function throttle(cache: SharedCache, count: number, seconds: number, options: ThrottleOptions = {}) {
+	assertOptions(options);
 	const rate = count / seconds;
 	if (!(rate > 0 && rate < Infinity)) throw new RangeError(`${count} calls in ${seconds} seconds is no rate`);
-	const {sleep = (s: number) => delay(s * 1000), expire = null, tag = null} = options;
+	const {time = () => cache.now(), sleep = (s: number) => delay(s * 1000), expire = null, tag = null} = options;
 	return <Args extends unknown[], R>(work: (...args: Args) => R | Promise<R>) => {
 		const key = nameOf(work, options.name);
 		/** Seconds until there may be a turn; 0 for one that was taken. */
 		const take = () => {
-			const now = cache.now();
+			const now = time();
 			const [last, tally] = cache.get(key, {...RETRY, default: [now, count]}) as [number, number];
 			const turns = Math.min(count, tally + (now - last) * rate);
 			if (turns < 1) return (1 - turns) / rate;
 			cache.set(key, [now, turns - 1], {expire, tag, ...RETRY});
 			return 0;
 		};
-		return async (...args: Args): Promise<R> => {
+		const call = async (...args: Args): Promise<R> => {
 			for (let wait; (wait = cache.transact(take, RETRY)) > 0;) await sleep(wait);
 			return work(...args);
 		};
+		return Object.assign(call, {cacheKey: () => key, wrapped: work});
 	};
 }

@@ -4,7 +4,7 @@ import test from 'ava';
 import {ENOVAL, UNKNOWN} from '../../../../src/ports/disk-cache/index.js';
 import {BEHAVIOURS, WITHOUT_MEANING} from './behaviours.js';
 
-const FOLDERS = ['.', '../../../fault'].map(folder => path.join(import.meta.dirname, folder));
+const FOLDERS = ['.', '../../../fault', '../../../property'].map(folder => path.join(import.meta.dirname, folder));
 
 /** `'core/get, core/pop: a sentence'` names two. */
 function namedByTests(): Set<string> {

@@ -1,13 +1,14 @@
-import {existsSync, rmSync} from 'node:fs';
+import {existsSync, readFileSync, rmSync, type ReadStream} from 'node:fs';
 import path from 'node:path';
 import {Readable} from 'node:stream';
+import {pathToFileURL} from 'node:url';
 import {serialize} from 'node:v8';
 import test from 'ava';
-import {Cache, DEFAULT_SETTINGS, KeyError, Timeout} from '../../../../src/ports/disk-cache/index.js';
+import {Cache, DEFAULT_SETTINGS, Disk, KeyError, Timeout} from '../../../../src/ports/disk-cache/index.js';
 import {temporaryDirectory, TestClock} from '../../../helpers/cache.js';
 import {large, LARGE_BYTES, openBeside, openDiskCache, valueFiles, whileLocked} from '../../../helpers/disk-cache.js';
 
-test('core/init: a new cache has the default settings, is sound, and can be closed twice', t => {
+test('core/init, ground/defaults: a new cache has the default settings, is sound, and can be closed twice', t => {
 	const cache = openDiskCache(t);
 	t.deepEqual(cache.settings, DEFAULT_SETTINGS);
 	t.deepEqual(cache.check(), []);
@@ -26,12 +27,38 @@ test('core/init: without a directory there is a temporary one, and what is missi
 	t.true(existsSync(path.join(nested, 'cache.db')));
 });
 
+test('core/init_path: a directory may be a URL, and is the same as by its name', t => {
+	const directory = temporaryDirectory(t);
+	const cache = new Cache(pathToFileURL(directory));
+	t.teardown(() => cache.close());
+	t.is(cache.directory, directory);
+	cache.set('k', 1);
+	t.is(openDiskCache(t, {}, directory).get('k'), 1);
+});
+
+test('core/pickle: what a cache is as JSON opens it elsewhere', t => {
+	const cache = openDiskCache(t, {timeout: 5});
+	cache.set('k', 1);
+	const {directory, ...options} = JSON.parse(JSON.stringify(cache)) as {directory: string; timeout: number};
+	const other = openDiskCache(t, options, directory);
+	t.deepEqual([other.get('k'), other.timeout, other.directory], [1, 5, cache.directory]);
+});
+
+test('core/close_error: what is closed already, or whose directory is gone, is closed without an error', t => {
+	const cache = openDiskCache(t, {evictionPolicy: 'least-recently-used'});
+	cache.set('k', large(1));
+	cache.get('k');
+	rmSync(cache.directory, {recursive: true});
+	t.notThrows(() => cache.close());
+	t.notThrows(() => cache.close());
+});
+
 test('core/init_makedirs: a directory that cannot be made is an error of the system', t => {
 	const cache = openDiskCache(t);
 	t.throws(() => new Cache(path.join(cache.directory, 'cache.db', 'within')), {code: 'ENOTDIR'});
 });
 
-test('core/getsetdel: values of every kind come back as they were, and leave nothing when they are deleted', t => {
+test('core/getsetdel, ground/null_is_a_value: values of every kind come back as they were, and leave nothing when they are deleted', t => {
 	const cache = openDiskCache(t);
 	const values: readonly unknown[] = [
 		...[undefined, null, true, 0, -0, 1234, 56.78, NaN, -Infinity, 2n ** 512n],
@@ -48,11 +75,22 @@ test('core/getsetdel: values of every kind come back as they were, and leave not
 	];
 	values.forEach((value, key) => t.true(cache.set(key, value)));
 	t.is(cache.length, values.length);
+	t.is(cache.get(1, {default: 'none'}), null, 'null is a value');
 	values.forEach((value, key) => t.deepEqual(cache.get(key), value));
 	values.forEach((_, key) => t.true(cache.delete(key)));
 	t.is(cache.length, 0);
 	t.deepEqual(valueFiles(cache.directory), []);
 	t.deepEqual(cache.check(), []);
+});
+
+test('core/getsetdel: what is large is a key as well', t => {
+	const cache = openDiskCache(t);
+	const keys = [null, Array.from({length: 2 ** 16}, () => 0), 1234, 2n ** 512n, 56.78, 'a'.repeat(2 ** 16), large(1)];
+	keys.forEach((key, index) => cache.set(key, index));
+	keys.forEach((key, index) => t.is(cache.get(key), index));
+	t.is(cache.length, keys.length);
+	keys.forEach(key => t.true(cache.delete(key)));
+	t.deepEqual([cache.length, cache.check()], [0, []]);
 });
 
 test('core/getsetdel: bytes come back as bytes, small ones and large ones', t => {
@@ -81,6 +119,11 @@ test('core/set_twice: a value takes the place of another one, whatever either of
 		t.true(Buffer.isBuffer(value) ? cache.get<Buffer>(0)?.equals(value) : cache.get(0) === value);
 	}
 
+	cache.set(0, Buffer.from('few'));
+	t.deepEqual(cache.get(0, {read: true}), Buffer.from('few'), 'what has no file is no stream');
+	cache.set(0, large(3));
+	t.true(cache.get(0, {read: true}) instanceof Readable);
+	cache.set(0, 2);
 	t.is(cache.get(0, {read: true}), 2);
 	t.deepEqual([cache.length, valueFiles(cache.directory)], [1, []]);
 	t.deepEqual(cache.check(), []);
@@ -104,7 +147,7 @@ test('core/set_timeout, core/add_timeout: who does not get the lock in time is t
 	t.deepEqual([...cache], ['n']);
 });
 
-test('core/get: what is not there is the default, and the time it expires and its tag are told', t => {
+test('core/get, ground/expire_is_relative: what is not there is the default, and the time it expires and its tag are told', t => {
 	const clock = new TestClock();
 	const cache = openDiskCache(t, {clock});
 	t.is(cache.get(0), undefined);
@@ -116,7 +159,11 @@ test('core/get: what is not there is the default, and the time it expires and it
 	t.deepEqual(cache.get(0, {tag: true}), ['zero', 'number']);
 	cache.set(0, 'zero', {expire: 60});
 	const [, expireTime] = cache.get(0, {expireTime: true});
-	t.true(Math.abs((expireTime ?? 0) - Date.now() / 1000 - 60) < 10);
+	t.true(Math.abs((expireTime ?? 0) - cache.now() - 60) < 0.1, 'seconds since the epoch');
+	clock.advance(59_000);
+	t.is(cache.get(0), 'zero');
+	clock.advance(1100);
+	t.is(cache.get(0), undefined);
 });
 
 test('core/get_expired_fast_path, core/get_expired_slow_path: what has expired is not there', t => {
@@ -137,9 +184,13 @@ test('core/pop: a value is given once, with what is asked for', t => {
 	cache.set('alpha', 123, {expire: 60, tag: 'blue'});
 	t.like(cache.pop('alpha', {expireTime: true, tag: true}), {0: 123, 2: 'blue'});
 	t.is(cache.pop('alpha', {default: 'dne'}), 'dne');
+	cache.incr('count');
+	t.is(cache.pop('count'), 1);
+	cache.set('gone', 1, {expire: 0});
+	t.is(cache.pop('gone', {default: 'dne'}), 'dne');
 	cache.set('alpha', large(3));
 	t.true(cache.pop<Buffer>('alpha')?.equals(large(3)));
-	t.deepEqual([cache.length, valueFiles(cache.directory)], [0, []]);
+	t.deepEqual([cache.has('alpha'), valueFiles(cache.directory)], [false, []]);
 });
 
 test('core/delete, core/del, core/del_expired: deleting says whether there was something', t => {
@@ -169,7 +220,7 @@ test('core/stats: hits and misses are counted while that is switched on', t => {
 	t.deepEqual(cache.stats(), [0, 0]);
 });
 
-test('core/clear, core/evict, core/tag_index: all items leave, or those of a tag, with and without an index', t => {
+test('core/clear, core/evict, core/tag_index, ground/check_is_clean: all items leave, or those of a tag, with and without an index', t => {
 	for (const tagIndex of [false, true]) {
 		const cache = openDiskCache(t, {tagIndex});
 		for (let i = 0; i < 450; i++) cache.set(i, i, {tag: ['red', 'blue', 'yellow'][i % 3] ?? null});
@@ -190,9 +241,10 @@ test('core/tag_index: the index is made and dropped by the setting, for all who 
 	t.true(openDiskCache(t, {}, cache.directory).settings.tagIndex);
 	cache.dropTagIndex();
 	t.deepEqual([cache.settings.tagIndex, count()], [false, 0]);
+	t.true(openDiskCache(t, {tagIndex: true}).reset('tagIndex'));
 });
 
-test('core/clear_timeout, core/evict_timeout, core/cull_timeout: Timeout tells how many were removed before', t => {
+test('core/clear_timeout, core/cull_timeout: Timeout goes on to the caller', t => {
 	const cache = openDiskCache(t, {timeout: 0.01});
 	for (let i = 0; i < 5; i++) cache.set(i, i, {tag: 'x', expire: -1});
 	whileLocked(t, cache.directory, () => {
@@ -200,6 +252,28 @@ test('core/clear_timeout, core/evict_timeout, core/cull_timeout: Timeout tells h
 			t.is(t.throws(remove, {instanceOf: Timeout}).removed, 0);
 		}
 	});
+});
+
+test('core/clear_timeout: Timeout tells how many were removed before', t => {
+	const directory = temporaryDirectory(t);
+	const beside = {lock: () => {}};
+	/** Somebody else takes the lock once the first files are removed. */
+	class Interrupted extends Disk {
+		override remove(filename: string): void {
+			super.remove(filename);
+			beside.lock();
+		}
+	}
+
+	const cache = openDiskCache(t, {timeout: 0.01, disk: Interrupted, diskMinFileSize: 1}, directory);
+	for (let key = 0; key < 250; key++) cache.set(key, 'text');
+	const other = openBeside(t, directory);
+	beside.lock = () => void (other.inTransaction || other.exec('BEGIN IMMEDIATE'));
+	t.is(t.throws(() => cache.clear(), {instanceOf: Timeout}).removed, 100);
+	other.exec('ROLLBACK');
+	beside.lock = () => {};
+	t.is(cache.clear(), 150);
+	t.deepEqual(cache.check(), []);
 });
 
 test('core/tag: tags are texts, numbers and bytes', t => {
@@ -304,13 +378,21 @@ test('core/iter, core/reversed: keys come in the order in which they came, while
 	cache.set('new', 1);
 	cache.delete(keys[249]);
 	t.deepEqual([...walk], keys.slice(1, -1));
+	cache.set('newer', 1);
+	t.true(walk.next().done, 'it has ended, whatever comes after');
+});
+
+test('core/iter_error, core/reversed_error: going through nothing ends at once', t => {
+	const cache = openDiskCache(t);
+	t.true(cache[Symbol.iterator]().next().done);
+	t.true(cache.reversed().next().done);
 });
 
 test('core/iter_expire: keys of expired items are among them', t => {
 	const cache = openDiskCache(t, {cullLimit: 0});
 	for (let key = 0; key < 100; key++) cache.set(key, key, {expire: 0});
-	t.is([...cache].length, 100);
-	t.is(cache.expire(), 100);
+	t.deepEqual([[...cache].length, cache.length], [100, 100]);
+	t.deepEqual([cache.expire(), cache.length], [100, 0]);
 });
 
 test('core/iterkeys: sorted keys are numbers, then texts, then bytes with all others, each once', t => {
@@ -356,7 +438,20 @@ test('core/peekitem_extras: the last item and the first, with what is asked for,
 	t.deepEqual([cache.length, valueFiles(cache.directory)], [1, []]);
 });
 
-test('core/raw, core/read, core/path: a stream is stored as bytes, and bytes are read as a stream', async t => {
+test('core/path, ground/large_values_are_files: a large value is a file that holds its bytes, whose stream tells where', t => {
+	const cache = openDiskCache(t);
+	cache.set('below', Buffer.alloc(2 ** 15 - 1));
+	t.deepEqual(valueFiles(cache.directory), []);
+	cache.set('k', Buffer.alloc(2 ** 15, 7));
+	const [name = ''] = valueFiles(cache.directory);
+	t.regex(name, /^[0-9a-f]{2}\/[0-9a-f]{30}\..*\.val$/);
+	const stream = cache.get<ReadStream>('k', {read: true});
+	t.is(stream?.path, path.join(cache.directory, name));
+	t.true(readFileSync(path.join(cache.directory, name)).equals(Buffer.alloc(2 ** 15, 7)));
+	stream?.destroy();
+});
+
+test('core/raw, core/read: a stream is stored as bytes, and bytes are read as a stream', async t => {
 	const cache = openDiskCache(t);
 	const parts = [Buffer.alloc(70_000, 1), Buffer.alloc(50_000, 2)];
 	t.true(await cache.set('s', Readable.from(parts), {read: true, tag: 'x'}));

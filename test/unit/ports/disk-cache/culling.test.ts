@@ -21,6 +21,15 @@ test('core/expire_rows: a write removes what has expired, as many as the cull li
 	t.is(cache.length, 6);
 });
 
+test('core/expire_rows: of what has expired as much as there is leaves with one write', t => {
+	const cache = openDiskCache(t, {cullLimit: 0});
+	for (let key = 0; key < 10; key++) cache.set(key, key, {expire: 0});
+	for (let key = 10; key < 15; key++) cache.set(key, key);
+	cache.reset('cullLimit', 10);
+	cache.set(15, 15);
+	t.deepEqual([...cache], [10, 11, 12, 13, 14, 15]);
+});
+
 test('core/expire: what has expired by then leaves', t => {
 	const clock = new TestClock();
 	const cache = openDiskCache(t, {clock, cullLimit: 0});
@@ -43,6 +52,10 @@ test('core/least_recently_stored: what was stored first leaves first', t => {
 		Array.from({length: cache.length}, (_, index) => 20 - cache.length + index),
 	);
 	t.deepEqual(cache.check(), []);
+	const before = cache.length;
+	for (let key = 20; key < 24; key++) cache.set(key, Buffer.alloc(2_000_000));
+	t.true(before - (cache.length - 4) >= 6, 'larger ones push out more');
+	t.true(cache.volume() < LIMIT);
 });
 
 test('core/least_recently_used, core/lru_incr: what was not used for the longest time leaves first', t => {
@@ -136,6 +149,27 @@ test('core/cull: who writes far below the limit does not look each time, and who
 	}
 
 	t.true(cache.has(2999));
+});
+
+test('core/custom_eviction_policy: a policy of one’s own is a row, which may let items leave only after a time', t => {
+	EVICTION_POLICY['unused-for-a-minute'] = {
+		init: 'CREATE INDEX IF NOT EXISTS Cache_access_time ON Cache (access_time)',
+		get: 'access_time',
+		where: 'access_time < @now - 60',
+		cull: 'access_time',
+	};
+	const clock = new TestClock();
+	const cache = openDiskCache(t, {clock, evictionPolicy: 'unused-for-a-minute', sizeLimit: LIMIT, cullLimit: 2});
+	for (let key = 0; key < 12; key++) cache.set(key, MILLION);
+	t.deepEqual([cache.length, cache.cull()], [12, 0]);
+	clock.advance(61_000);
+	cache.get(0);
+	cache.set(12, MILLION);
+	t.deepEqual([...cache].slice(0, 2), [0, 3]);
+	delete EVICTION_POLICY['unused-for-a-minute'];
+	t.true(cache.set(13, MILLION), 'who does not know the policy goes by the default');
+	t.deepEqual([...cache].slice(0, 2), [4, 5]);
+	t.throws(() => cache.reset('evictionPolicy', 'nonsense'), {instanceOf: RangeError});
 });
 
 test('the policies are data', t => {

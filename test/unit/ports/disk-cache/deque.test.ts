@@ -67,6 +67,8 @@ test('deque/compare: sequences are compared item by item', t => {
 	const deque = open(t, [1, 2, 3]);
 	t.true(deque.equals([1, 2, 3]));
 	t.false(deque.equals([1, 2]));
+	t.false(deque.equals(new Map() as never));
+	t.false(open(t).equals(new Map() as never));
 	t.deepEqual(
 		[
 			[1, 2, 3],
@@ -95,6 +97,9 @@ test('deque/extend, deque/extendleft: items are added at either end', t => {
 test('deque/pop, deque/popleft, deque/peek: items leave at either end', t => {
 	const deque = open(t, 'abc');
 	t.deepEqual([deque.peek(), deque.peekLeft(), deque.pop(), deque.popLeft(), deque.length], ['c', 'a', 'c', 'a', 1]);
+	const largest = open<Buffer>(t, [large(1), large(2)]);
+	for (let i = 0; i < 2; i++) t.true(largest.peek()?.equals(large(2)));
+	t.is(largest.length, 2);
 });
 
 test('deque/pop_indexerror, deque/popleft_indexerror: from an empty deque nothing comes, as from an array', t => {
@@ -137,26 +142,50 @@ test('deque/rotate_typeerror: steps are whole', t => {
 	t.throws(() => open(t, 'ab').rotate(0.5), {instanceOf: TypeError});
 });
 
-test('deque/maxlen: what is too much leaves at the other end', t => {
+test('deque/append, deque/appendleft, deque/state: what is too much leaves at the other end', t => {
 	const deque = open(t, 'abcde', {maxlen: 3});
 	t.is([...deque].join(''), 'cde');
 	deque.appendLeft('b');
 	t.is([...deque].join(''), 'bcd');
 	deque.maxlen = 1;
 	t.deepEqual([[...deque], deque.maxlen], [['d'], 1]);
+	const state = JSON.parse(JSON.stringify(deque)) as DequeOptions;
+	t.deepEqual(state, {directory: deque.directory, maxlen: 1});
+	t.is(open(t, 'e', state).length, 1);
+	t.deepEqual(JSON.parse(JSON.stringify(open(t, [], {directory: deque.directory}))), {directory: deque.directory});
 	t.throws(() => (deque.maxlen = -1), {instanceOf: RangeError});
 	t.is(open(t, 'ab', {maxlen: 0}).length, 0);
 });
 
-test('deque/copy: a copy goes its own way', t => {
+test('deque/copy: a copy is another handle on the same items', t => {
 	const deque = open(t, 'abc', {maxlen: 3});
 	const copy = deque.copy();
-	t.teardown(() => rmSync(copy.directory, {recursive: true}));
 	t.teardown(() => copy.close());
+	t.true(copy.equals(deque));
+	t.deepEqual([copy.directory, copy.maxlen], [deque.directory, 3]);
 	copy.append('d');
-	t.deepEqual([[...deque].join(''), [...copy].join('')], ['abc', 'bcd']);
-	copy.clear();
-	t.is(copy.length, 0);
+	t.is([...deque].join(''), 'bcd');
+	deque.close();
+	t.is([...copy].join(''), 'bcd', 'it has a connection of its own');
+});
+
+test('deque/repr: as a text it tells its directory', t => {
+	const deque = open(t);
+	t.is(String(deque), `Deque("${deque.directory}")`);
+});
+
+test('deque/rotate_indexerror, deque/rotate_indexerror_negative: a deque whose items are lost on the way is empty then', t => {
+	for (const steps of [1, -1, 3]) {
+		const deque = open<unknown>(t, [large(1), large(2)]);
+		for (const name of valueFiles(deque.directory)) rmSync(path.join(deque.directory, name));
+		deque.rotate(steps);
+		t.deepEqual([[...deque], deque.length], [[], 0]);
+	}
+
+	const deque = open<unknown>(t, ['a', large(1), 'b']);
+	for (const name of valueFiles(deque.directory)) rmSync(path.join(deque.directory, name));
+	deque.reverse();
+	t.deepEqual([...deque], ['b', 'a']);
 });
 
 test('deque/transact: nothing is left of what fails', t => {

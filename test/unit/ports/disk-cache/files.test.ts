@@ -1,9 +1,21 @@
 /** Values in files: what becomes of them when something else happens to them. */
-import {appendFileSync, closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync} from 'node:fs';
+import {
+	appendFileSync,
+	closeSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+	writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
 import {
 	CheckWarning,
+	Disk,
 	EmptyDirWarning,
 	FormatError,
 	UnknownFileWarning,
@@ -12,7 +24,7 @@ import {openDatabase} from '../../../../src/sqlite/open.js';
 import {temporaryDirectory} from '../../../helpers/cache.js';
 import {large, openBeside, openDiskCache, valueFiles} from '../../../helpers/disk-cache.js';
 
-test('core/get_ioerror_fast_path, core/get_ioerror_slow_path, core/get_keyerror4: a value whose file is gone is not there', t => {
+test('core/get_ioerror_fast_path, core/get_keyerror4: a value whose file is gone is not there', t => {
 	for (const statistics of [false, true]) {
 		const cache = openDiskCache(t, {statistics});
 		cache.set(0, large(1));
@@ -69,6 +81,11 @@ test('core/check: what does not fit together is found, and made to fit', t => {
 	cache.check({fix: true});
 	t.deepEqual(cache.check(), []);
 	t.is(cache.length, 6);
+	const [moved = ''] = valueFiles(cache.directory);
+	renameSync(path.join(cache.directory, moved), path.join(cache.directory, 'elsewhere.val'));
+	openBeside(t, cache.directory).exec('UPDATE Cache SET size = 1 WHERE filename IS NOT NULL');
+	t.true(cache.check({fix: true}).length >= 6);
+	t.deepEqual([cache.check(), cache.length], [[], 5]);
 });
 
 test('core/integrity_check: a damaged header is found and made good', t => {
@@ -85,12 +102,42 @@ test('core/integrity_check: a damaged header is found and made good', t => {
 	t.is(cache.length, 1000);
 });
 
-test('core/cleanup_dirs: a cache that was cleared has no files, and its directories are no finding', t => {
+test('core/cleanup_dirs: the directory of a file goes with the last of its files', t => {
 	const cache = openDiskCache(t);
+	const directories = () => readdirSync(cache.directory).filter(name => /^[0-9a-f]{2}$/.test(name)).length;
 	for (let key = 0; key < 50; key++) cache.set(key, large(key));
 	t.is(valueFiles(cache.directory).length, 50);
+	t.true(directories() > 10);
+	for (let key = 0; key < 25; key++) cache.delete(key);
+	t.true(directories() <= 25);
 	cache.clear();
-	t.deepEqual(valueFiles(cache.directory), []);
+	t.deepEqual([valueFiles(cache.directory), directories()], [[], 0]);
+	t.deepEqual(cache.check(), []);
+	cache.set('again', large(1));
+	t.true(cache.get<Buffer>('again')?.equals(large(1)));
+});
+
+class NamedByKey extends Disk {
+	override filename(key: unknown): string {
+		return typeof key === 'string' ? `by-key/${key}.txt` : `pushed-${Math.random()}`;
+	}
+}
+
+test('core/custom_filename_disk: a disk may choose the names of files, and they hold the values as they are', async t => {
+	const cache = openDiskCache(t, {disk: NamedByKey});
+	mkdirSync(path.join(cache.directory, 'by-key'));
+	for (const key of ['a', 'b']) cache.set(key, key.repeat(100_000));
+	t.is(readFileSync(path.join(cache.directory, 'by-key/b.txt'), 'utf8'), 'b'.repeat(100_000));
+	t.throws(() => cache.set('a', large(1)), {code: 'EEXIST'}, 'a name is used by one value at a time');
+	t.is(cache.get('a'), 'a'.repeat(100_000));
+	t.true(cache.delete('a'));
+	t.true(cache.set('a', large(2)));
+	openDiskCache(t, {disk: NamedByKey}, cache.directory);
+	t.true(cache.get<Buffer>('a')?.equals(large(2)), 'it is not taken for what was deleted before');
+	await cache.set('s', [Buffer.from('stream')], {read: true});
+	t.is(readFileSync(path.join(cache.directory, 'by-key/s.txt'), 'utf8'), 'stream');
+	cache.push(large(3));
+	t.throws(() => cache.set('../../out', large(4)), {instanceOf: RangeError});
 	t.deepEqual(cache.check(), []);
 });
 

@@ -1,3 +1,4 @@
+import {rmSync} from 'node:fs';
 import test, {type ExecutionContext} from 'ava';
 import {Index, KeyError} from '../../../../src/ports/disk-cache/index.js';
 import {temporaryDirectory} from '../../../helpers/cache.js';
@@ -16,9 +17,22 @@ test('index/init, index/state: an index over a directory has the items of before
 	t.deepEqual([...index], LETTERS);
 	t.deepEqual([...open(t, [], index.directory)], LETTERS);
 	t.is(Index.fromCache(index.cache, [['f', 5]]).size, 6);
+	t.deepEqual([...open(t, new Map(LETTERS))], LETTERS);
+	const temporary = new Index();
+	t.teardown(() => rmSync(temporary.directory, {recursive: true}));
+	t.teardown(() => temporary.close());
+	t.is(temporary.size, 0);
+	const {directory} = JSON.parse(JSON.stringify(index)) as {directory: string};
+	t.true(open(t, [], directory).equals(index));
+});
+
+test('index/repr: as a text it begins with its class', t => {
+	const index = open(t);
+	t.is(String(index), `Index("${index.directory}")`);
 });
 
 test('index/getsetdel: it is used as a map is', t => {
+	t.is(open(t).cache.settings.evictionPolicy, 'none');
 	const index = open<unknown, unknown>(t);
 	t.is(index.set('a', 1).set(['b'], large(1)).size, 2);
 	t.deepEqual(
@@ -59,7 +73,7 @@ test('index/setdefault: a default is set once', t => {
 	t.deepEqual([index.setdefault('a', 0), index.setdefault('a', 1)], [0, 0]);
 });
 
-test('index/iter, index/reversed: items keep the order in which they came, also when they are set again', t => {
+test('index/iter, index/reversed, index/views: items keep the order in which they came, also when they are set again', t => {
 	const index = open<string, number>(t, LETTERS);
 	index.set('a', 10);
 	t.is([...index.keys()].join(''), 'abcde');
@@ -71,7 +85,7 @@ test('index/iter, index/reversed: items keep the order in which they came, also 
 	t.deepEqual(seen, [...index].flat());
 });
 
-test('index/equals: an index has the same items in the same order, a map the same items', t => {
+test('index/equality: an index has the same items in the same order, a map the same items', t => {
 	const index = open<string, number>(t, LETTERS);
 	t.true(index.equals(open(t, LETTERS)));
 	t.false(index.equals(open(t, LETTERS.toReversed())));
@@ -80,7 +94,7 @@ test('index/equals: an index has the same items in the same order, a map the sam
 	t.false(index.equals(new Map(LETTERS.slice(1))));
 });
 
-test('index/push_pull: queues are within an index', t => {
+test('index/push, index/pull: queues are within an index', t => {
 	const index = open<unknown, unknown>(t);
 	t.is(index.push('a'), 500_000_000_000_000);
 	t.is(index.push('b', {prefix: 'q', side: 'front'}), 'q-500000000000000');
@@ -102,7 +116,7 @@ test('index/memoize: results are kept, and found by who asks again', t => {
 	t.deepEqual(index.cache.stats(), [hits + 101, misses]);
 });
 
-test('index/update, index/transact: many items are set at once, or none', t => {
+test('index/transact: many items are set at once, or none', t => {
 	const index = open<string, unknown>(t);
 	t.throws(() =>
 		index.update([

@@ -111,6 +111,43 @@ test('recipes/semaphore: so many are let in, and one more when one leaves', asyn
 	t.throws(() => new BoundedSemaphore(cache, 's', 0), {instanceOf: RangeError});
 });
 
+test('recipes/release_errors: who does not hold it, or not any more, cannot release it', t => {
+	const cache = openDiskCache(t);
+	for (const one of [new Lock(cache, 'l'), new RLock(cache, 'r'), new BoundedSemaphore(cache, 's', 2)]) {
+		t.throws(() => one.release(), {message: /not held/});
+		one.tryAcquire();
+		one.release();
+		t.throws(() => one.release(), {message: /not held/});
+	}
+});
+
+test('recipes/cache_key_and_wrapped: what a function was made of can be told', t => {
+	const cache = openDiskCache(t);
+	const work = (n: number) => n;
+	const memoized = cache.memoize()(work);
+	const stampede = memoizeStampede(cache, 1)(work);
+	const throttled = throttle(cache, 1, 1)(work);
+	const one = barrier(cache, Lock)(work);
+	t.deepEqual(
+		[memoized.cacheKey(1), stampede.cacheKey(1)],
+		[
+			['work', 1],
+			['work', 1],
+		],
+	);
+	t.deepEqual([throttled.cacheKey(), one.cacheKey()], ['work', 'work']);
+	for (const made of [memoized, stampede, throttled, one]) t.is(made.wrapped, work);
+});
+
+test('recipes/parentheses: a function in the place of the options is an error at once', t => {
+	const cache = openDiskCache(t);
+	const work = () => 0;
+	t.throws(() => cache.memoize(work as never), {instanceOf: TypeError});
+	t.throws(() => memoizeStampede(cache, 1, work as never), {instanceOf: TypeError});
+	t.throws(() => throttle(cache, 1, 1, work as never), {instanceOf: TypeError});
+	t.throws(() => barrier(cache, Lock, work as never), {instanceOf: TypeError});
+});
+
 test('recipes/throttle: so many calls in so many seconds, by all who share the cache', async t => {
 	const clock = new TestClock();
 	const cache = openDiskCache(t, {clock});

@@ -1,7 +1,12 @@
 import test from 'ava';
 import {Cache, DEFAULT_SETTINGS, Disk, FormatError, JSONDisk} from '../../../../src/ports/disk-cache/index.js';
-import {TestClock} from '../../../helpers/cache.js';
-import {openBeside, openDiskCache} from '../../../helpers/disk-cache.js';
+import {Engine} from '../../../../src/ports/disk-cache/engine.js';
+import {temporaryDirectory, TestClock} from '../../../helpers/cache.js';
+import {large, openBeside, openDiskCache, valueFiles, whileLocked} from '../../../helpers/disk-cache.js';
+import {ForkedDiskCache} from '../../../helpers/forked-disk-cache.js';
+
+/** Of a lock. */
+const HELD_MS = 400;
 
 const OTHERS = {
 	statistics: true,
@@ -18,13 +23,51 @@ const OTHERS = {
 	diskCompressLevel: 9,
 } as const;
 
-test('core/init: each setting is kept, and the next who opens the cache has it', t => {
+test('core/init, ground/settings_in_the_database: each setting is kept, and the next who opens the cache has it', t => {
 	t.deepEqual(Object.keys(OTHERS), Object.keys(DEFAULT_SETTINGS));
 	const cache = openDiskCache(t, OTHERS);
 	t.deepEqual(cache.settings, OTHERS);
 	cache.close();
 	t.deepEqual(openDiskCache(t, {}, cache.directory).settings, OTHERS);
 	t.deepEqual(openDiskCache(t, {cullLimit: 5}, cache.directory).settings, {...OTHERS, cullLimit: 5});
+});
+
+test('core/pragmas: each connection has the pragmas of the settings, also those that somebody else has set', t => {
+	const clock = new TestClock();
+	const directory = temporaryDirectory(t);
+	const open = () => new Engine({directory, timeout: 60, disk: Disk, settings: {}, clock});
+	const [one, other] = [open(), open()];
+	const pragmas = (engine: Engine) =>
+		['cache_size', 'mmap_size', 'synchronous', 'journal_mode'].map(name =>
+			engine.database.pragma(name, {simple: true}),
+		);
+	t.deepEqual(pragmas(one), [2 ** 13, 2 ** 26, 1, 'wal']);
+	one.store('sqliteCacheSize', 100, false);
+	one.store('sqliteMmapSize', 0, false);
+	one.store('sqliteSynchronous', 2, false);
+	clock.advance(1001);
+	other.now();
+	const third = open();
+	for (const engine of [one, other, third]) {
+		t.deepEqual(pragmas(engine), [100, 0, 2, 'wal']);
+		engine.close();
+	}
+});
+
+test.serial('core/pragma_error: who opens a cache that is locked waits for it', async t => {
+	const cache = openDiskCache(t, {sqliteJournalMode: 'delete'});
+	cache.set('k', 1);
+	cache.close();
+	await ForkedDiskCache.start(t).tell('hold', cache.directory, HELD_MS, 'EXCLUSIVE');
+	const begun = performance.now();
+	t.is(openDiskCache(t, {}, cache.directory).get('k'), 1);
+	t.true(performance.now() - begun > HELD_MS / 2);
+});
+
+test('a cache is opened and read while another process writes', t => {
+	const cache = openDiskCache(t);
+	cache.set('k', 1);
+	whileLocked(t, cache.directory, () => t.is(openDiskCache(t, {timeout: 0.01}, cache.directory).get('k'), 1));
 });
 
 test('core/pragmas: pragmas are those of the settings, at once and when they are reset', t => {
@@ -57,15 +100,23 @@ test('core/disk_reset: what one handle sets, another one knows a second later, o
 	clock.advance(1001);
 	other.get('x');
 	t.is(other.settings.cullLimit, 7);
-	other.set('k', 'text');
 	t.is(other.disk.options.minFileSize, 1);
-	t.true(other.volume() > 0);
+	one.reset('diskMinFileSize', 2 ** 20);
+	one.set('row', large(1));
+	t.deepEqual(valueFiles(one.directory), []);
+	one.reset('diskMinFileSize', 1);
+	one.set('file', 'text');
+	t.is(valueFiles(one.directory).length, 1);
+	t.true(one.get<Buffer>('row')?.equals(large(1)), 'what was stored before is read as it was stored');
 });
 
 test('core/reset: names and values that are none are refused, and change nothing', t => {
 	const cache = openDiskCache(t);
 	t.throws(() => cache.reset('nothing' as 'cullLimit', 1), {instanceOf: RangeError});
 	t.throws(() => cache.reset('cullLimit', -1), {instanceOf: RangeError});
+	t.throws(() => cache.reset('diskCompressLevel', 10), {instanceOf: RangeError});
+	t.throws(() => cache.reset('sqliteSynchronous', 4), {instanceOf: RangeError});
+	t.throws(() => cache.reset('sqliteAutoVacuum', 3), {instanceOf: RangeError});
 	t.throws(() => cache.reset('sqliteJournalMode', 'wal; DROP TABLE Cache'), {instanceOf: RangeError});
 	t.throws(() => new Cache(cache.directory, {evictionPolicy: 'random' as 'none'}), {instanceOf: RangeError});
 	t.deepEqual(cache.settings, DEFAULT_SETTINGS);
@@ -73,9 +124,41 @@ test('core/reset: names and values that are none are refused, and change nothing
 
 test('core/init_disk, core/disk_valueerror: the disk is one, and that of the cache', t => {
 	t.throws(() => openDiskCache(t, {disk: Map as unknown as typeof Disk}), {instanceOf: TypeError});
+	const withNull = openDiskCache(t, {diskMinFileSize: 5});
+	withNull.set([null, 0], 1);
+	t.deepEqual([withNull.get([null, 0]), withNull.disk.options.minFileSize], [1, 5]);
+	t.throws(() => openDiskCache(t, {disk: new Disk('', {minFileSize: 0, compressLevel: 0}) as never}), {
+		instanceOf: TypeError,
+	});
 	const cache = openDiskCache(t, {disk: JSONDisk});
 	t.true(cache.disk instanceof JSONDisk);
 	t.throws(() => openDiskCache(t, {}, cache.directory), {instanceOf: FormatError});
+});
+
+test('core/custom_disk, json/custom_disk: what JSON has is a key and a value of a JSONDisk, in the order in which it came', t => {
+	const cache = openDiskCache(t, {disk: JSONDisk, diskCompressLevel: 6});
+	const all = [null, true, 0, 1.23, {}, 'text', Array.from({length: 10_000}, (_, index) => index)];
+	for (const one of all) cache.set(one, one);
+	for (const one of all) t.deepEqual(cache.get(one), one);
+	t.deepEqual([...cache], all);
+	t.deepEqual(cache.check(), []);
+});
+
+test('json/compress_level: 0 does not compress, 9 does', t => {
+	const sizeAt = (diskCompressLevel: number) => {
+		const cache = openDiskCache(t, {disk: JSONDisk, diskCompressLevel, diskMinFileSize: 0});
+		cache.set('k', 'a'.repeat(10_000));
+		t.is(cache.get('k'), 'a'.repeat(10_000));
+		return openBeside(t, cache.directory).prepare('SELECT size FROM Cache').pluck().get() as number;
+	};
+	t.true(sizeAt(0) > 10_000);
+	t.true(sizeAt(9) < 100);
+});
+
+test('json/tuples_are_lists: a value is what JSON makes of it', t => {
+	const cache = openDiskCache(t, {disk: JSONDisk});
+	cache.set('k', [new Date(0), undefined, new Map()]);
+	t.deepEqual(cache.get('k'), ['1970-01-01T00:00:00.000Z', null, {}]);
 });
 
 test('core/custom_disk: JSON is stored compressed, under keys that do not depend on its level', t => {
@@ -91,7 +174,7 @@ test('core/custom_disk: JSON is stored compressed, under keys that do not depend
 	t.deepEqual(cache.check(), []);
 });
 
-test('core/custom_disk: what came as a stream is bytes for a JSONDisk too', async t => {
+test('json/read_is_raw: what came as a stream is bytes for a JSONDisk too', async t => {
 	const cache = openDiskCache(t, {disk: JSONDisk});
 	await cache.set('s', [Buffer.from('no JSON')], {read: true});
 	t.deepEqual(cache.get('s'), Buffer.from('no JSON'));
