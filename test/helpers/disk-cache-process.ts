@@ -1,7 +1,8 @@
 /** A program that uses a cache as the process that forked it says. @see forked-disk-cache.ts, its other end */
 import {randomInt} from 'node:crypto';
 import path from 'node:path';
-import {Cache, Deque, FanoutCache, Index, Lock} from '../../src/ports/disk-cache/index.js';
+import {BoundedSemaphore, Cache, Deque, FanoutCache, Index, Lock} from '../../src/ports/disk-cache/index.js';
+import {memoizeStampede, RLock, type FanoutOptions} from '../../src/ports/disk-cache/index.js';
 import {openDatabase} from '../../src/sqlite/open.js';
 import {large} from './disk-cache.js';
 import {doAsTold} from './do-as-told.js';
@@ -35,14 +36,33 @@ function work(own: string): void {
 	if (value?.every(byte => byte === value[0]) === false) throw new Error('these are bytes of two values');
 }
 
+const LOCKS = {
+	Lock: (from: Cache | FanoutCache, key: string) => new Lock(from, key),
+	RLock: (from: Cache | FanoutCache, key: string) => new RLock(from, key),
+	BoundedSemaphore: (from: Cache | FanoutCache, key: string) => new BoundedSemaphore(from, key, 1),
+};
+
 const commands = {
 	open(directory: string) {
 		cache = new Cache(directory);
 	},
-	openFanout(directory: string) {
-		cache = new FanoutCache(directory);
+	openFanout(directory: string, options?: FanoutOptions) {
+		cache = new FanoutCache(directory, options);
 	},
-	acquire: async (key: string) => void (await new Lock(opened(), key).acquire()),
+	acquire: async (key: string, kind: keyof typeof LOCKS = 'Lock') => void (await LOCKS[kind](opened(), key).acquire()),
+	/** Asks for a result that takes until so many processes have asked. @returns it. */
+	stampede(processes: number) {
+		const all = opened();
+		const work = memoizeStampede(all, 60, {name: 'work'})(async () => {
+			while ((all.get<number>('asked') ?? 0) < processes) await new Promise(setImmediate);
+			return all.incr('made');
+		});
+		all.incr('asked', 1, {retry: true});
+		return work();
+	},
+	/** @returns how many of its sets were said to be done, of keys that begin with `own`. */
+	set: (own: string, times: number) =>
+		Array.from({length: times}, (_, index) => opened().set(`${own} ${index}`, index)).filter(Boolean).length,
 	incr(key: string, times: number) {
 		for (let i = 0; i < times; i++) opened().incr(key, 1, {retry: true});
 	},

@@ -1,10 +1,7 @@
-import {mkdtempSync} from 'node:fs';
-import {homedir, tmpdir} from 'node:os';
-import path from 'node:path';
 import {Readable} from 'node:stream';
-import {fileURLToPath} from 'node:url';
 import {SYSTEM_CLOCK} from '../../base/clock.js';
 import {checkCache} from './check.js';
+import {pathOf} from './directory.js';
 import {Disk, type StoredKey, type StoredValue} from './disk.js';
 import {Engine, type EngineOptions} from './engine.js';
 import {KeyError, type CheckWarning} from './errors.js';
@@ -119,6 +116,16 @@ export class Cache {
 	/** @returns whether there was an item. @throws Timeout */
 	delete(key: unknown, {retry}: RetryOptions = NONE): boolean {
 		return this.#all.delete(this.#key(key), retry);
+	}
+
+	/** Keeps an item from being evicted for its size, however often it is set, until it is deleted. @returns whether there is one. */
+	pin(key: unknown): boolean {
+		return this.#all.pin(this.#key(key));
+	}
+
+	/** A number above all that it has given before, to whatever process. */
+	fence(): number {
+		return this.#all.fence();
 	}
 
 	/** Removes an item and gives what `get` would. @throws Timeout */
@@ -277,11 +284,4 @@ const MISSING = Symbol('missing');
 
 function isReadable(value: unknown): value is Readable {
 	return value instanceof Readable;
-}
-
-/** `~` is the user's home; without a directory it is a new temporary one. */
-export function pathOf(directory: string | URL | undefined): string {
-	if (directory === undefined) return mkdtempSync(path.join(tmpdir(), 'diskcache-'));
-	if (directory instanceof URL) return fileURLToPath(directory);
-	return directory === '~' || directory.startsWith('~/') ? path.join(homedir(), directory.slice(1)) : directory;
 }

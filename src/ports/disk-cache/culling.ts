@@ -140,7 +140,7 @@ export class Culling {
 		if (policy.init !== null) database.exec(policy.init);
 		const may = policy.where === undefined ? '' : `AND (${policy.where})`;
 		// A policy that does not ask for the time is given it all the same.
-		const chosen = `SELECT rowid FROM Cache WHERE store_time <> @except AND @now IS NOT NULL ${may} ORDER BY ${policy.cull} LIMIT @limit`;
+		const chosen = `SELECT rowid FROM Cache WHERE store_time <> @except AND pinned = 0 AND @now IS NOT NULL ${may} ORDER BY ${policy.cull} LIMIT @limit`;
 		const eviction: Eviction = database.prepare(`DELETE FROM Cache WHERE rowid IN (${chosen})`);
 		this.#evictions.set(policy, eviction);
 		return eviction;

@@ -1,8 +1,10 @@
 import {existsSync} from 'node:fs';
 import path from 'node:path';
 import type {Readable} from 'node:stream';
-import {Cache, pathOf} from './cache.js';
+import {quietly, retried, toFalse, waiting} from './busy.js';
+import {Cache} from './cache.js';
 import {Deque, type DequeOptions} from './deque.js';
+import {pathOf} from './directory.js';
 import type {Disk} from './disk.js';
 import {DATABASE_NAME} from './engine.js';
 import {Timeout, type CheckWarning} from './errors.js';
@@ -20,11 +22,13 @@ export interface FanoutOptions extends CacheOptions {
 }
 
 const NONE = {};
+const RETRY = {retry: true};
 
 /**
  * A cache whose keys are spread over several databases, so that as many can write
- * at once. Who does not get a lock in time, 10 ms unless told, is not told so by
- * `Timeout`: a set returns false, a get its default. With `retry` calls wait.
+ * at once. What writes waits for the lock. With `retry: false` it does so for the
+ * timeout alone, 10 ms unless told, and is not told by `Timeout` that it was over:
+ * a set returns false, a pop its default.
  */
 export class FanoutCache {
 	readonly directory: string;
@@ -73,31 +77,31 @@ export class FanoutCache {
 
 	set(key: unknown, value: Source, options: StreamOptions): Promise<boolean>;
 	set(key: unknown, value: unknown, options?: SetOptions): boolean;
-	set(key: unknown, value: unknown, options: SetOptions | StreamOptions = NONE): boolean | Promise<boolean> {
+	set(key: unknown, value: unknown, options: SetOptions | StreamOptions = RETRY): boolean | Promise<boolean> {
 		const shard = this.#shardOf(key);
-		if (options.read === true) return shard.set(key, value as Source, options).catch(toFalse);
-		return quietly(false, () => shard.set(key, value, options));
+		if (options.read === true) return shard.set(key, value as Source, waiting(options)).catch(toFalse);
+		return quietly(false, () => shard.set(key, value, waiting(options)));
 	}
 
 	add(key: unknown, value: Source, options: StreamOptions): Promise<boolean>;
 	add(key: unknown, value: unknown, options?: SetOptions): boolean;
-	add(key: unknown, value: unknown, options: SetOptions | StreamOptions = NONE): boolean | Promise<boolean> {
+	add(key: unknown, value: unknown, options: SetOptions | StreamOptions = RETRY): boolean | Promise<boolean> {
 		const shard = this.#shardOf(key);
-		if (options.read === true) return shard.add(key, value as Source, options).catch(toFalse);
-		return quietly(false, () => shard.add(key, value, options));
+		if (options.read === true) return shard.add(key, value as Source, waiting(options)).catch(toFalse);
+		return quietly(false, () => shard.add(key, value, waiting(options)));
 	}
 
 	/** @returns the new number; undefined where the lock was not to be had in time. */
-	incr(key: unknown, delta = 1, options: RetryOptions & {readonly default?: number | null} = NONE) {
-		return quietly(undefined, () => this.#shardOf(key).incr(key, delta, options));
+	incr(key: unknown, delta = 1, options: RetryOptions & {readonly default?: number | null} = RETRY) {
+		return quietly(undefined, () => this.#shardOf(key).incr(key, delta, waiting(options)));
 	}
 
-	decr(key: unknown, delta = 1, options: RetryOptions & {readonly default?: number | null} = NONE) {
+	decr(key: unknown, delta = 1, options: RetryOptions & {readonly default?: number | null} = RETRY) {
 		return this.incr(key, -delta, options);
 	}
 
-	touch(key: unknown, options: RetryOptions & {readonly expire?: number | null} = NONE): boolean {
-		return quietly(false, () => this.#shardOf(key).touch(key, options));
+	touch(key: unknown, options: RetryOptions & {readonly expire?: number | null} = RETRY): boolean {
+		return quietly(false, () => this.#shardOf(key).touch(key, waiting(options)));
 	}
 
 	readonly get = ((key: unknown, options: GetOptions = NONE) =>
@@ -115,15 +119,24 @@ export class FanoutCache {
 		return this.#shardOf(key).has(key);
 	}
 
-	delete(key: unknown, options: RetryOptions = NONE): boolean {
-		return quietly(false, () => this.#shardOf(key).delete(key, options));
+	delete(key: unknown, options: RetryOptions = RETRY): boolean {
+		return quietly(false, () => this.#shardOf(key).delete(key, waiting(options)));
 	}
 
-	readonly pop = ((key: unknown, options: FieldOptions = NONE) =>
-		quietly(withFields(options.default, options, null, null), () => this.#shardOf(key).pop(key, options))) as Getter<
-		[key: unknown],
-		FieldOptions
-	>;
+	/** As `Cache.pin`. */
+	pin(key: unknown): boolean {
+		return this.#shardOf(key).pin(key);
+	}
+
+	/** As `Cache.fence`, among the keys of the same shard. */
+	fence(key: unknown): number {
+		return this.#shardOf(key).fence();
+	}
+
+	readonly pop = ((key: unknown, options: FieldOptions = RETRY) =>
+		quietly(withFields(options.default, options, null, null), () =>
+			this.#shardOf(key).pop(key, waiting(options)),
+		)) as Getter<[key: unknown], FieldOptions>;
 
 	/** Goes on where a lock was not to be had in time, as do `evict`, `cull` and `clear`. */
 	expire(options: RetryOptions & {readonly now?: number} = NONE): number {
@@ -263,29 +276,5 @@ export class FanoutCache {
 		const cache = new Cache(directory, {...(disk && {disk}), ...(clock && {clock}), ...options});
 		this.#named.set(directory, cache);
 		return cache;
-	}
-}
-
-function quietly<T, F>(fallback: F, work: () => T): T | F {
-	try {
-		return work();
-	} catch (error) {
-		if (error instanceof Timeout) return fallback;
-		throw error;
-	}
-}
-
-function toFalse(error: unknown): false {
-	if (error instanceof Timeout) return false;
-	throw error;
-}
-
-function retried<T>(work: () => T): T {
-	for (;;) {
-		try {
-			return work();
-		} catch (error) {
-			if (!(error instanceof Timeout)) throw error;
-		}
 	}
 }

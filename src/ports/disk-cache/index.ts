@@ -16,7 +16,7 @@ export {KeyvStore, type KeyvItem, type KeyvStoreOptions} from './keyv-store.js';
 export {Averager} from './recipes/averager.js';
 export {barrier, type BarrierOptions} from './recipes/barrier.js';
 export {BoundedSemaphore} from './recipes/bounded-semaphore.js';
-export type {AcquireOptions, LockOptions} from './recipes/holders.js';
+export type {AcquireOptions, Held, LockOptions} from './recipes/holders.js';
 export {Lock} from './recipes/lock.js';
 export {memoizeStampede, type StampedeOptions} from './recipes/memoize-stampede.js';
 export {RLock} from './recipes/rlock.js';

@@ -98,6 +98,19 @@ export class Items {
 		return engine.transaction.statement(() => engine.statements.delete.run(key, raw, now), isRetried).changes > 0;
 	}
 
+	pin({key, raw}: StoredKey): boolean {
+		const {statements, transaction} = this.engine;
+		return transaction.statement(() => statements.pin.run(key, raw), true).changes > 0;
+	}
+
+	fence(): number {
+		const {statements, transaction} = this.engine;
+		return transaction.run(() => {
+			statements.addToSetting.run(1, 'fence');
+			return Number(statements.setting.get('fence'));
+		}, true);
+	}
+
 	pop({key, raw}: StoredKey, options: FieldOptions): unknown {
 		const {engine} = this;
 		const now = engine.now();

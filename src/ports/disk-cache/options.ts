@@ -15,7 +15,7 @@ export interface CacheOptions extends Partial<Settings> {
 }
 
 export interface RetryOptions {
-	/** Wait for the lock of another connection however long it takes, instead of throwing `Timeout`. */
+	/** Wait for the lock of another connection however long it takes, instead of throwing `Timeout`: false; of a `FanoutCache` true. */
 	readonly retry?: boolean;
 }
 

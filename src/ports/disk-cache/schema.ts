@@ -4,13 +4,13 @@
  * something else.
  *
  * `size` is that of the file a value has, 0 without one, and its sum is kept by
- * triggers; they cost what has no file nothing. The names of files that no row has
+ * triggers; they cost what has no file nothing. What is `pinned` is not evicted. The names of files that no row has
  * any more are `Trash` until the files are removed, so that nothing is left of
  * whoever dies in between.
  */
 const TABLES = `
 	CREATE TABLE Settings (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-	INSERT INTO Settings VALUES ('size', 0), ('hits', 0), ('misses', 0);
+	INSERT INTO Settings VALUES ('size', 0), ('hits', 0), ('misses', 0), ('fence', 0);
 	CREATE TABLE Cache (
 		rowid INTEGER PRIMARY KEY,
 		key BLOB NOT NULL,
@@ -19,6 +19,7 @@ const TABLES = `
 		expire_time REAL,
 		access_time REAL NOT NULL,
 		access_count INTEGER NOT NULL DEFAULT 0,
+		pinned INTEGER NOT NULL DEFAULT 0,
 		tag BLOB,
 		size INTEGER NOT NULL DEFAULT 0,
 		mode INTEGER NOT NULL,

@@ -87,6 +87,7 @@ export function prepareStatements(database: Database) {
 		pop: rows<[...Keyed, now: number], ValueRow>(
 			`DELETE FROM Cache WHERE key = ? AND raw = ? AND ${IS_LIVE} RETURNING ${VALUE}`,
 		),
+		pin: prepare<Keyed>('UPDATE Cache SET pinned = 1 WHERE key = ? AND raw = ?'),
 		deleteRow: prepare<[rowid: number]>('DELETE FROM Cache WHERE rowid = ?'),
 		first: rows<[], ItemRow>(`SELECT ${ITEM} FROM Cache ORDER BY rowid LIMIT 1`),
 		last: rows<[], ItemRow>(`SELECT ${ITEM} FROM Cache ORDER BY rowid DESC LIMIT 1`),

@@ -16,6 +16,7 @@ export class Averager {
 		this.cache.transact(() => {
 			const [total, count] = this.cache.get(this.key, {...RETRY, default: NOTHING}) as Sum;
 			this.cache.set(this.key, [total + value, count + 1], {...this.options, ...RETRY});
+			if (count === 0) this.cache.pin(this.key);
 		}, RETRY);
 	}
 

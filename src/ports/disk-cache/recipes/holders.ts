@@ -15,10 +15,19 @@ export interface AcquireOptions {
 	readonly signal?: AbortSignal;
 }
 
+/** That it was acquired, once. */
+export interface Held extends Disposable {
+	/** Above that of all who have held it before: what is guarded can refuse who comes with a lower one. */
+	readonly fence: number;
+	/** @throws Error if it was released already, or has expired. */
+	release(): void;
+}
+
 interface Holder {
 	readonly process: ProcessIdentity;
 	/** Which of the process's locks it is. */
 	readonly id: string;
+	readonly fence: number;
 	/** Seconds since the epoch; null for never. */
 	readonly until: number | null;
 }
@@ -29,6 +38,7 @@ const LONGEST_PAUSE_MS = 20;
 /**
  * A list of holders under one key. A holder is gone when it has released, when
  * it has expired, and as soon as its process has ended: it need not be waited for.
+ * The list is not evicted.
  */
 export class Holders {
 	readonly #id = randomUUID();
@@ -44,49 +54,63 @@ export class Holders {
 
 	/** Takes it if it is free. */
 	tryAcquire(): boolean {
-		return this.cache.transact(() => {
-			const [holders, now] = [this.#live(), this.cache.now()];
-			if (!this.hasPlace(holders, this.#id)) return false;
-			const {expire = null} = this.options;
-			const until = expire === null ? null : now + expire;
-			this.#write([...holders, {process: thisProcess(), id: this.#id, until}]);
-			return true;
-		}, RETRY);
+		return this.#take() !== undefined;
 	}
 
 	/** Waits for it, in no order with others. The result gives it back when it is disposed of. @throws the signal's reason. */
-	async acquire({signal}: AcquireOptions = {}): Promise<Disposable> {
+	async acquire({signal}: AcquireOptions = {}): Promise<Held> {
 		signal?.throwIfAborted();
-		for (let pauseMs = FIRST_PAUSE_MS; !this.tryAcquire(); pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+		for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+			const fence = this.#take();
+			if (fence !== undefined) {
+				const release = () => this.#release(holder => holder.fence === fence);
+				return {fence, release, [Symbol.dispose]: release};
+			}
+
 			await delay(pauseMs);
 			signal?.throwIfAborted();
 		}
-
-		return {[Symbol.dispose]: () => this.release()};
 	}
 
-	/** @throws Error if it is not held by this one, or not any more. */
+	/** Gives back what was taken last. @throws Error if it is not held by this one, or not any more. */
 	release(): void {
-		this.cache.transact(() => {
-			const holders = this.#live();
-			const index = holders.findLastIndex(({id}) => id === this.#id);
-			if (index < 0) throw new Error(`cannot release ${this.what} that is not held`);
-			this.#write(holders.toSpliced(index, 1));
-		}, RETRY);
+		this.#release(holder => holder.id === this.#id);
 	}
 
 	/** Holds it while `work` is under way. */
 	async run<T>(work: () => T | Promise<T>, options?: AcquireOptions): Promise<T> {
-		await this.acquire(options);
+		const held = await this.acquire(options);
 		try {
 			return await work();
 		} finally {
-			this.release();
+			held.release();
 		}
 	}
 
 	get count(): number {
 		return this.#live().length;
+	}
+
+	/** @returns the fence; undefined where there is no place. */
+	#take(): number | undefined {
+		return this.cache.transact(() => {
+			const [holders, now] = [this.#live(), this.cache.now()];
+			if (!this.hasPlace(holders, this.#id)) return undefined;
+			const {expire = null} = this.options;
+			const until = expire === null ? null : now + expire;
+			const fence = this.cache.fence(this.key);
+			this.#write([...holders, {process: thisProcess(), id: this.#id, fence, until}]);
+			return fence;
+		}, RETRY);
+	}
+
+	#release(isReleased: (holder: Holder) => boolean): void {
+		this.cache.transact(() => {
+			const holders = this.#live();
+			const index = holders.findLastIndex(isReleased);
+			if (index < 0) throw new Error(`cannot release ${this.what} that is not held`);
+			this.#write(holders.toSpliced(index, 1));
+		}, RETRY);
 	}
 
 	#live(): Holder[] {
@@ -96,7 +120,12 @@ export class Holders {
 	}
 
 	#write(holders: readonly Holder[]): void {
-		if (holders.length === 0) this.cache.delete(this.key, RETRY);
-		else this.cache.set(this.key, holders, {...RETRY, tag: this.options.tag ?? null});
+		if (holders.length === 0) {
+			this.cache.delete(this.key, RETRY);
+			return;
+		}
+
+		this.cache.set(this.key, holders, {...RETRY, tag: this.options.tag ?? null});
+		this.cache.pin(this.key);
 	}
 }

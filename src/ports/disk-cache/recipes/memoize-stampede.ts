@@ -3,6 +3,7 @@ import {ENOVAL} from '../constants.js';
 import {keyToText} from '../key-bytes.js';
 import {assertOptions, keyMaker, nameOf, type NamingOptions} from '../memoize.js';
 import type {Tag} from '../options.js';
+import {Lock} from './lock.js';
 import {RETRY, type SharedCache} from './shared-cache.js';
 
 export interface StampedeOptions extends NamingOptions {
@@ -24,7 +25,8 @@ interface Kept {
  * Makes a function of one whose results are kept for `expire` seconds. Not all who
  * ask when a result expires make it anew: one of them does so before, by a chance
  * that grows towards the end and with the time it takes, while the others and it
- * itself get what is there. Who asks in one process while it is made waits for that.
+ * itself get what is there. While there is none, one of all processes makes it, and
+ * who asks meanwhile waits for that.
  *
  * @see Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention, VLDB 2015
  */
@@ -42,16 +44,21 @@ export function memoizeStampede(cache: SharedCache, expire: number, options: Sta
 			cache.set(key, kept, {expire, tag, ...RETRY});
 			return value;
 		};
-		const makeOnce = (key: unknown[], args: Args) => running.run(keyToText(key), () => make(key, args));
+		const find = (key: unknown) => cache.get(key, {...RETRY, default: ENOVAL}) as Kept | typeof ENOVAL;
+		const makeFirst = (key: unknown[], args: Args) =>
+			new Lock(cache, [...key, 'first']).run(() => {
+				const kept = find(key);
+				return kept === ENOVAL ? make(key, args) : kept.value;
+			});
 		const isEarly = ({delta, until}: Kept) => -delta * beta * Math.log(1 - random()) >= until - cache.now();
 		const call = async (...args: Args): Promise<R> => {
 			const key = cacheKey(...args);
-			const kept = cache.get(key, {...RETRY, default: ENOVAL}) as Kept | typeof ENOVAL;
-			if (kept === ENOVAL) return (await makeOnce(key, args)) as R;
+			const kept = find(key);
+			if (kept === ENOVAL) return (await running.run(keyToText(key), () => makeFirst(key, args))) as R;
 			// One of all processes, as long as it takes.
 			if (isEarly(kept) && cache.add([...key, 'early'], null, {expire: kept.delta, ...RETRY})) {
 				// Should it fail, the next who finds nothing hears of it.
-				makeOnce(key, args).catch(() => undefined);
+				running.run(keyToText(key), () => make(key, args)).catch(() => undefined);
 			}
 
 			return kept.value as R;

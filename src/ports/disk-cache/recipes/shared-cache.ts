@@ -7,6 +7,8 @@ export interface SharedCache {
 	add(key: unknown, value: unknown, options: ItemOptions & {retry: boolean}): boolean;
 	pop(key: unknown, options: {default: unknown; retry: boolean}): unknown;
 	delete(key: unknown, options: {retry: boolean}): boolean;
+	pin(key: unknown): boolean;
+	fence(key: unknown): number;
 	transact<T>(work: () => T, options: {retry: boolean}): T;
 	now(): number;
 }

@@ -1,62 +1,9 @@
-import {existsSync, readFileSync, rmSync, type ReadStream} from 'node:fs';
-import path from 'node:path';
 import {Readable} from 'node:stream';
-import {pathToFileURL} from 'node:url';
 import {serialize} from 'node:v8';
 import test from 'ava';
-import {Cache, DEFAULT_SETTINGS, Disk, KeyError, Timeout} from '../../../../src/ports/disk-cache/index.js';
+import {Disk, KeyError, Timeout} from '../../../../src/ports/disk-cache/index.js';
 import {temporaryDirectory, TestClock} from '../../../helpers/cache.js';
-import {large, LARGE_BYTES, openBeside, openDiskCache, valueFiles, whileLocked} from '../../../helpers/disk-cache.js';
-
-test('core/init, ground/defaults: a new cache has the default settings, is sound, and can be closed twice', t => {
-	const cache = openDiskCache(t);
-	t.deepEqual(cache.settings, DEFAULT_SETTINGS);
-	t.deepEqual(cache.check(), []);
-	cache.close();
-	cache.close();
-	t.is(cache.timeout, 60);
-});
-
-test('core/init: without a directory there is a temporary one, and what is missing is made', t => {
-	const cache = new Cache();
-	t.teardown(() => rmSync(cache.directory, {recursive: true}));
-	t.teardown(() => cache.close());
-	t.regex(cache.directory, /diskcache-/);
-	const nested = path.join(temporaryDirectory(t), 'a', 'b');
-	openDiskCache(t, {}, nested);
-	t.true(existsSync(path.join(nested, 'cache.db')));
-});
-
-test('core/init_path: a directory may be a URL, and is the same as by its name', t => {
-	const directory = temporaryDirectory(t);
-	const cache = new Cache(pathToFileURL(directory));
-	t.teardown(() => cache.close());
-	t.is(cache.directory, directory);
-	cache.set('k', 1);
-	t.is(openDiskCache(t, {}, directory).get('k'), 1);
-});
-
-test('core/pickle: what a cache is as JSON opens it elsewhere', t => {
-	const cache = openDiskCache(t, {timeout: 5});
-	cache.set('k', 1);
-	const {directory, ...options} = JSON.parse(JSON.stringify(cache)) as {directory: string; timeout: number};
-	const other = openDiskCache(t, options, directory);
-	t.deepEqual([other.get('k'), other.timeout, other.directory], [1, 5, cache.directory]);
-});
-
-test('core/close_error: what is closed already, or whose directory is gone, is closed without an error', t => {
-	const cache = openDiskCache(t, {evictionPolicy: 'least-recently-used'});
-	cache.set('k', large(1));
-	cache.get('k');
-	rmSync(cache.directory, {recursive: true});
-	t.notThrows(() => cache.close());
-	t.notThrows(() => cache.close());
-});
-
-test('core/init_makedirs: a directory that cannot be made is an error of the system', t => {
-	const cache = openDiskCache(t);
-	t.throws(() => new Cache(path.join(cache.directory, 'cache.db', 'within')), {code: 'ENOTDIR'});
-});
+import {large, openBeside, openDiskCache, valueFiles, whileLocked} from '../../../helpers/disk-cache.js';
 
 test('core/getsetdel, ground/null_is_a_value: values of every kind come back as they were, and leave nothing when they are deleted', t => {
 	const cache = openDiskCache(t);
@@ -232,18 +179,6 @@ test('core/clear, core/evict, core/tag_index, ground/check_is_clean: all items l
 	}
 });
 
-test('core/tag_index: the index is made and dropped by the setting, for all who have the cache open', t => {
-	const cache = openDiskCache(t);
-	const beside = openBeside(t, cache.directory);
-	const count = () => beside.prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'Cache_tag_rowid'").pluck().get();
-	cache.createTagIndex();
-	t.deepEqual([cache.settings.tagIndex, count()], [true, 1]);
-	t.true(openDiskCache(t, {}, cache.directory).settings.tagIndex);
-	cache.dropTagIndex();
-	t.deepEqual([cache.settings.tagIndex, count()], [false, 0]);
-	t.true(openDiskCache(t, {tagIndex: true}).reset('tagIndex'));
-});
-
 test('core/clear_timeout, core/cull_timeout: Timeout goes on to the caller', t => {
 	const cache = openDiskCache(t, {timeout: 0.01});
 	for (let i = 0; i < 5; i++) cache.set(i, i, {tag: 'x', expire: -1});
@@ -282,17 +217,6 @@ test('core/tag: tags are texts, numbers and bytes', t => {
 		cache.set(0, null, {tag});
 		t.deepEqual(cache.get(0, {tag: true}), [null, tag]);
 	}
-});
-
-test('core/with: a closed cache is opened again by its next use', t => {
-	const cache = openDiskCache(t);
-	{
-		using other = new Cache(cache.directory);
-		other.set('a', 0);
-	}
-
-	cache.close();
-	t.is(cache.get('a'), 0);
 });
 
 test('core/contains: what has expired is not there', t => {
@@ -365,122 +289,4 @@ test('core/incr: what is no number stays what it is', t => {
 	}
 
 	t.throws(() => cache.incr('n', NaN), {instanceOf: TypeError});
-});
-
-test('core/iter, core/reversed: keys come in the order in which they came, while others are written and removed', t => {
-	const cache = openDiskCache(t);
-	const keys = Array.from({length: 250}, (_, index) => (index * 7919) % 250);
-	for (const key of keys) cache.set(key, key);
-	t.deepEqual([...cache], keys);
-	t.deepEqual([...cache.reversed()], keys.toReversed());
-	const walk = cache[Symbol.iterator]();
-	t.is(walk.next().value, keys[0]);
-	cache.set('new', 1);
-	cache.delete(keys[249]);
-	t.deepEqual([...walk], keys.slice(1, -1));
-	cache.set('newer', 1);
-	t.true(walk.next().done, 'it has ended, whatever comes after');
-});
-
-test('core/iter_error, core/reversed_error: going through nothing ends at once', t => {
-	const cache = openDiskCache(t);
-	t.true(cache[Symbol.iterator]().next().done);
-	t.true(cache.reversed().next().done);
-});
-
-test('core/iter_expire: keys of expired items are among them', t => {
-	const cache = openDiskCache(t, {cullLimit: 0});
-	for (let key = 0; key < 100; key++) cache.set(key, key, {expire: 0});
-	t.deepEqual([[...cache].length, cache.length], [100, 100]);
-	t.deepEqual([cache.expire(), cache.length], [100, 0]);
-});
-
-test('core/iterkeys: sorted keys are numbers, then texts, then bytes with all others, each once', t => {
-	const cache = openDiskCache(t);
-	const numbers = Array.from({length: 150}, (_, index) => index - 20.5);
-	const sorted = [...numbers, 'a', 'b', 'ä', ['x'], Buffer.from('a'), Buffer.from('b')];
-	for (const key of sorted.toReversed()) cache.set(key, 0);
-	t.deepEqual([...cache.iterkeys()], sorted);
-	t.deepEqual([...cache.iterkeys({reverse: true})], sorted.toReversed());
-	t.deepEqual([...openDiskCache(t).iterkeys()], []);
-});
-
-test('core/key_roundtrip: keys come back as they were, and equal ones are one', t => {
-	const cache = openDiskCache(t);
-	const keys = [
-		...[0, -1.5, 2 ** 53, Infinity, '', 'a', '0', 'a\ud800', Buffer.from('a')],
-		...[null, undefined, true, 10n, NaN, new Date(7), [], ['a', [1n, undefined]], {}, {b: 1, a: {n: NaN}}],
-		...[new Map([['a', 1]]), new Set(['a']), [Buffer.from('x')], {u: 0}, [[]]],
-	];
-	keys.forEach((key, index) => cache.set(key, index));
-	t.deepEqual([...cache], keys);
-	keys.forEach((key, index) => t.is(cache.get(key), index));
-	t.is(cache.get({a: {n: NaN}, b: 1}), cache.get({b: 1, a: {n: NaN}}));
-	t.is(cache.get(-0), cache.get(0));
-	t.is(cache.get(['漢a'.slice(1), [1n, undefined]]), cache.get(['a', [1n, undefined]]));
-	for (const key of [() => 0, Symbol('s'), new Error('e'), [/x/]])
-		t.throws(() => cache.set(key, 0), {instanceOf: TypeError});
-	const loop: unknown[] = [];
-	loop.push(loop);
-	t.throws(() => void cache.get(loop), {instanceOf: TypeError});
-});
-
-test('core/peekitem_extras: the last item and the first, with what is asked for, but none that has expired', t => {
-	const clock = new TestClock();
-	const cache = openDiskCache(t, {clock, cullLimit: 0});
-	t.throws(() => cache.peekitem(), {instanceOf: KeyError});
-	cache.set('a', 0, {tag: 'x'});
-	cache.set('b', large(1), {expire: 1});
-	t.like(cache.peekitem(), {0: 'b'});
-	t.deepEqual(cache.peekitem({last: false}), ['a', 0]);
-	clock.advance(1001);
-	t.deepEqual(cache.peekitem({expireTime: true, tag: true}), [['a', 0], null, 'x']);
-	t.deepEqual([cache.length, valueFiles(cache.directory)], [1, []]);
-});
-
-test('core/path, ground/large_values_are_files: a large value is a file that holds its bytes, whose stream tells where', t => {
-	const cache = openDiskCache(t);
-	cache.set('below', Buffer.alloc(2 ** 15 - 1));
-	t.deepEqual(valueFiles(cache.directory), []);
-	cache.set('k', Buffer.alloc(2 ** 15, 7));
-	const [name = ''] = valueFiles(cache.directory);
-	t.regex(name, /^[0-9a-f]{2}\/[0-9a-f]{30}\..*\.val$/);
-	const stream = cache.get<ReadStream>('k', {read: true});
-	t.is(stream?.path, path.join(cache.directory, name));
-	t.true(readFileSync(path.join(cache.directory, name)).equals(Buffer.alloc(2 ** 15, 7)));
-	stream?.destroy();
-});
-
-test('core/raw, core/read: a stream is stored as bytes, and bytes are read as a stream', async t => {
-	const cache = openDiskCache(t);
-	const parts = [Buffer.alloc(70_000, 1), Buffer.alloc(50_000, 2)];
-	t.true(await cache.set('s', Readable.from(parts), {read: true, tag: 'x'}));
-	t.true(cache.get<Buffer>('s')?.equals(Buffer.concat(parts)));
-	const stream = cache.read('s');
-	cache.delete('s');
-	t.true(Buffer.concat((await stream.toArray()) as Buffer[]).equals(Buffer.concat(parts)));
-	cache.set('text', 'ä'.repeat(LARGE_BYTES));
-	cache.set('small', Buffer.from('few'));
-	t.is(Buffer.concat((await cache.read('text').toArray()) as Buffer[]).toString(), 'ä'.repeat(LARGE_BYTES));
-	t.is(Buffer.concat((await cache.read('small').toArray()) as Buffer[]).toString(), 'few');
-	t.false(await cache.add('text', Readable.from(['other']), {read: true}));
-	t.is(typeof (await cache.push(Readable.from(['queued']), {read: true})), 'number');
-	t.deepEqual(cache.check(), []);
-});
-
-test('core/read_keyerror, core/get_keyerror1: reading what is not there is an error, and of what is no stream too', t => {
-	const cache = openDiskCache(t);
-	t.throws(() => cache.read(0), {instanceOf: KeyError});
-	cache.set(0, {a: 1});
-	t.throws(() => cache.read(0), {instanceOf: TypeError});
-});
-
-test('core/raw: a stream that fails stores nothing', async t => {
-	const cache = openDiskCache(t);
-	const failing = async function* () {
-		yield await Promise.resolve(Buffer.from('a'));
-		throw new Error('broken off');
-	};
-	await t.throwsAsync(cache.set('s', failing(), {read: true}), {message: 'broken off'});
-	t.deepEqual([cache.has('s'), valueFiles(cache.directory)], [false, []]);
 });

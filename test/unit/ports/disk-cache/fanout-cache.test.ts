@@ -61,11 +61,11 @@ test('fanout/set_timeout, fanout/add_timeout, fanout/incr_timeout, fanout/decr_t
 	const cache = openFanoutCache(t, {shards: 1});
 	cache.set('n', 1);
 	whileLocked(t, path.join(cache.directory, '000'), () => {
-		t.false(cache.set('a', large(1)));
-		t.false(cache.add('a', 1));
-		t.is(cache.incr('n'), undefined);
-		t.is(cache.decr('n'), undefined);
-		t.false(cache.touch('n'));
+		t.false(cache.set('a', large(1), {retry: false}));
+		t.false(cache.add('a', 1, {retry: false}));
+		t.is(cache.incr('n', 1, {retry: false}), undefined);
+		t.is(cache.decr('n', 1, {retry: false}), undefined);
+		t.false(cache.touch('n', {retry: false}));
 	});
 	t.deepEqual([...cache], ['n']);
 	t.is(cache.incr('n'), 2);
@@ -76,9 +76,9 @@ test('fanout/get_timeout, fanout/pop_timeout, fanout/delete_timeout: and by the 
 	cache.set('n', 1);
 	whileLocked(t, path.join(cache.directory, '000'), () => {
 		t.is(cache.get('n'), 1);
-		t.is(cache.pop('n', {default: 'later'}), 'later');
-		t.deepEqual(cache.pop('n', {expireTime: true, tag: true}), [undefined, null, null]);
-		t.false(cache.delete('n'));
+		t.is(cache.pop('n', {default: 'later', retry: false}), 'later');
+		t.deepEqual(cache.pop('n', {expireTime: true, tag: true, retry: false}), [undefined, null, null]);
+		t.false(cache.delete('n', {retry: false}));
 	});
 	t.is(cache.pop('n'), 1);
 });
@@ -158,7 +158,7 @@ test.serial('fanout/reset_timeout: a setting waits for the lock of each shard', 
 
 test.serial('fanout/remove_timeout: what was removed before a shard was locked counts', async t => {
 	const cache = openFanoutCache(t, {shards: 2, timeout: 0.001});
-	for (let key = 0; key < 3000; key++) cache.set(key, key, {retry: true});
+	for (let key = 0; key < 3000; key++) cache.set(key, key);
 	await ForkedDiskCache.start(t).tell('holdOften', path.join(cache.directory, '001'), 5, 40);
 	t.is(cache.clear(), 3000);
 	t.is(cache.length, 0);
