@@ -9,6 +9,20 @@ import {large, openBeside, openDiskCache} from '../../../helpers/disk-cache.js';
 
 test('core/init, ground/defaults: a new cache has the default settings, is sound, and can be closed twice', t => {
 	const cache = openDiskCache(t);
+	t.deepEqual(cache.settings, {
+		statistics: false,
+		tagIndex: false,
+		evictionPolicy: 'least-recently-stored',
+		sizeLimit: 2 ** 30,
+		cullLimit: 10,
+		sqliteAutoVacuum: 1,
+		sqliteCacheSize: 2 ** 13,
+		sqliteJournalMode: 'wal',
+		sqliteMmapSize: 2 ** 26,
+		sqliteSynchronous: 1,
+		diskMinFileSize: 2 ** 15,
+		diskCompressLevel: 1,
+	});
 	t.deepEqual(cache.settings, DEFAULT_SETTINGS);
 	t.deepEqual(cache.check(), []);
 	cache.close();

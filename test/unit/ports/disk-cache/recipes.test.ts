@@ -166,6 +166,10 @@ test('recipes/throttle: so many calls in so many seconds, by all who share the c
 	t.is(calls, 12);
 	t.true(Math.abs(slept - 5) < 1, String(slept));
 	t.throws(() => throttle(cache, 0, 1), {instanceOf: RangeError});
+	let [seconds, waited] = [0, 0];
+	const wait = (s: number) => Promise.resolve((seconds += s) && waited++);
+	const timed = throttle(cache, 1, 10, {name: 'timed', time: () => seconds, sleep: wait})(() => seconds);
+	t.deepEqual([await timed(), await timed(), waited], [0, 10, 1]);
 });
 
 test('recipes/barrier: calls go on one after the other, with each kind of lock', async t => {
