@@ -32,6 +32,7 @@ export class Fill {
 	readonly ended: Promise<void>;
 	readonly #context: FillContext;
 	readonly #file: BodyFile;
+	readonly #body: ReadableStreamDefaultReader<Uint8Array>;
 	readonly #changed = new Condition();
 	readonly #over = new AbortController();
 	#readers = 0;
@@ -45,7 +46,8 @@ export class Fill {
 	constructor(context: FillContext) {
 		this.#context = context;
 		this.#file = context.draft.reader();
-		this.ended = this.#fill(context.body.getReader());
+		this.#body = context.body.getReader();
+		this.ended = this.#fill(this.#body);
 		// Who asked for it may have left.
 		setImmediate(() => this.#endIfLeft());
 	}
@@ -148,6 +150,8 @@ export class Fill {
 		if (this.#readers > 0 || this.#end !== 'open' || leftBytes <= FINISH_BYTES) return;
 		this.#isLeft = true;
 		this.#context.abort();
+		// Node's fetch does not hear of an abort once its request was garbage-collected.
+		void this.#body.cancel().catch(() => undefined);
 	}
 
 	async #fill(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
@@ -158,7 +162,9 @@ export class Fill {
 				return;
 			}
 
-			if (lengthBytes !== undefined && lengthBytes !== draft.bodyBytes) throw cutShort();
+			// A body that was given up ends like one that is whole.
+			const isWhole = lengthBytes === undefined || lengthBytes === draft.bodyBytes;
+			if (this.#isLeft || !isWhole) throw cutShort();
 			if (!this.#isForgotten) await commit();
 			this.#end = 'whole';
 		} catch (error) {

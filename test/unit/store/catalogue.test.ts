@@ -382,7 +382,7 @@ for (const policy of ORDERS) {
 					await throughout(catalogue, when => assertLeaving(t, catalogue, policy, model, when));
 				} finally {
 					await catalogue.close();
-					rmSync(layout.root, {recursive: true});
+					rmSync(layout.root, {recursive: true, maxRetries: 5});
 				}
 			});
 			await fc.assert(property, {seed: SEED, numRuns: 100, interruptAfterTimeLimit: 3000, includeErrorInReport: true});
