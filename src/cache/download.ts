@@ -287,6 +287,7 @@ export class Download {
 			onChunk: (chunk: Uint8Array) => this.#onChunk(chunk),
 			hasBegun: () => this.#hasBegun,
 			canReadPast: () => this.#canReadPast(),
+			isToEnd: () => this.#isToEnd,
 			onOverflow: (reason: CacheError) => this.#onOverflow(reason),
 			log: (message: string, error: unknown) => void this.#log(message, error),
 		};

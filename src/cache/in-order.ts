@@ -35,6 +35,8 @@ export interface InOrderContext {
 	isFinal(error: unknown): boolean;
 	/** Nothing more is to come in order. */
 	isOver(): boolean;
+	/** What is left is fetched to its end also when nobody reads any more. */
+	isToEnd(): boolean;
 	/** What comes in order has ended, for the moment. */
 	onPause(): void;
 	/** Ends all of it, with the download. */
@@ -126,7 +128,7 @@ export class InOrder {
 		const {allowance} = this.context;
 		this.#readAt = range.start;
 		if (isReadOn) allowance.readOn(range);
-		if (!allowance.isFree) this.#giveUp();
+		if (!allowance.isFree && !this.context.isToEnd()) this.#giveUp();
 	}
 
 	/** Whether a range lies before what comes in order, and nothing else will bring it. */
@@ -217,7 +219,9 @@ export class InOrder {
 		const isOver = () => this.#mayGoOn || this.#isGivenUp;
 		if (this.#isAllowed) return news.until(isOver, this.#leaving.signal);
 		this.#freeSlot();
-		const timer = this.context.seeks()?.areProven === true ? setTimeout(() => this.#giveUp(), HELD_MS) : undefined;
+		// Nothing is gained by giving up what would be asked for again in any case.
+		const mayGiveUp = this.context.seeks()?.areProven === true && !this.context.isToEnd();
+		const timer = mayGiveUp ? setTimeout(() => this.#giveUp(), HELD_MS) : undefined;
 		await news.until(isOver, this.#leaving.signal).finally(() => clearTimeout(timer));
 		if (!this.#isGivenUp) await this.#takeSlot();
 	}

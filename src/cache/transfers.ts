@@ -46,6 +46,8 @@ export interface TransfersContext extends TransferLimits {
 	hasBegun(): boolean;
 	/** Whether readers can be served what the disk does not have. */
 	canReadPast(): boolean;
+	/** Whether what is left is to come, readers or not. */
+	isToEnd(): boolean;
 	/** The disk takes no more: what is not there is to be read by `readThrough`. */
 	onOverflow(reason: CacheError): void;
 	log(message: string, error: unknown): void;
@@ -85,6 +87,7 @@ export class Transfers {
 				write: (chunks, position) => this.#write(chunks, position),
 				isFinal: error => !this.#mayPass(error),
 				isOver: () => this.#through !== undefined,
+				isToEnd: () => context.isToEnd(),
 				onPause: () => this.onAwaited(),
 			},
 			slot,

@@ -104,32 +104,20 @@ test.serial(
 	'64 readers of one cold URL of 8 MiB make one request, it is sent once, and each gets all of it',
 	async t => {
 		const {mount, origin} = await startPaced(t);
-		const rounds: Array<Awaited<ReturnType<typeof origin.counts>>> = [];
-		// On a machine that is busy readers may pause for so long that a transfer is given up, and gone on with.
-		while (rounds.length < 3 && rounds.at(-1)?.requests !== 1) {
-			const url = await origin.serve(`/one/${rounds.length}`, {...FILM, size: 8 * MIB});
-			const before = await origin.counts();
-			const from = performance.now();
-			const {stdout} = await sh('for reader in $(seq 64); do sha256sum < "$1" & done; wait', mount.path(url));
-			const ms = performance.now() - from;
-			t.deepEqual(
-				stdout
-					.trim()
-					.split('\n')
-					.map(line => line.slice(0, 64)),
-				Array.from({length: 64}, () => sha256(generatedBody(8 * MIB))),
-			);
-			await settled(mount);
-			const {requests, bytesSent} = await origin.counts();
-			rounds.push({requests: requests - before.requests, bytesSent: bytesSent - before.bytesSent});
-			t.log(`64 readers of 8 MiB at 20 MB/s: ${ms.toFixed()} ms; the bytes alone take ${((8 * MIB) / RATE) * 1000} ms`);
-		}
-
-		t.true(
-			rounds.every(({bytesSent}) => bytesSent < 10 * MIB),
-			JSON.stringify(rounds),
+		const url = await origin.serve('/one', {...FILM, size: 8 * MIB});
+		const from = performance.now();
+		const {stdout} = await sh('for reader in $(seq 64); do sha256sum < "$1" & done; wait', mount.path(url));
+		const ms = performance.now() - from;
+		t.deepEqual(
+			stdout
+				.trim()
+				.split('\n')
+				.map(line => line.slice(0, 64)),
+			Array.from({length: 64}, () => sha256(generatedBody(8 * MIB))),
 		);
-		t.deepEqual(rounds.at(-1), {requests: 1, bytesSent: 8 * MIB});
+		await settled(mount);
+		t.deepEqual(await origin.counts(), {requests: 1, bytesSent: 8 * MIB});
+		t.log(`64 readers of 8 MiB at 20 MB/s: ${ms.toFixed()} ms; the bytes alone take ${((8 * MIB) / RATE) * 1000} ms`);
 	},
 );
 

@@ -229,3 +229,19 @@ test('downloads that are held take nobody’s turn', async t => {
 
 	for (const version of versions) version.close();
 });
+
+test('a reader who pauses over a body of which little is left finds its one request where it was', async t => {
+	const {cache, origin, url, directory} = await setUp(t, {
+		...{size: 8 * MIB, ranges: true, etag: '"one"'},
+		headers: {'accept-ranges': 'bytes'},
+	});
+	const version = await cache.open(url);
+	await until('what comes unasked is there', () => version.arrivedBytes >= MIB / 4);
+	const from = performance.now();
+	// Longer than a transfer is held that nobody would finish.
+	await until('it has paused', () => performance.now() - from > 300);
+	t.true(await isWhollyRight(version));
+	version.close();
+	t.deepEqual(starts(origin), [undefined]);
+	t.is(entryFiles(directory).length, 2);
+});
