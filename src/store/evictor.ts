@@ -1,3 +1,4 @@
+import {setTimeout} from 'node:timers/promises';
 import type {Clock} from '../base/clock.js';
 import {messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
@@ -29,6 +30,20 @@ const ORDER_AGE_MS = 250;
 /** Orders asked for, for one entry: others that evict at the same time may take all that was in one. */
 const MAX_ROUNDS = 10;
 const LOOK_FOR_AGED_EVERY_MS = 60_000;
+/**
+ * Who is at work on an entry, or on one that shares its lock, mostly evicts too: it is waited for, as four
+ * processes that pass over what the others remove would remove four entries for the room of one. No longer:
+ * who has a lock may be waiting for this eviction.
+ */
+const BUSY_PATIENCE_MS = 50;
+const LOOK_EVERY_MS = 1;
+
+interface Eviction {
+	readonly policy: PolicyName;
+	readonly reason: Reason;
+	/** For so long who is at work on an entry is waited for, by `performance.now()`. */
+	readonly until: number;
+}
 
 /** Evicts what should leave first, and what is too old. */
 export class Evictor {
@@ -47,15 +62,16 @@ export class Evictor {
 		return this.#counts;
 	}
 
-	/** Evicts one entry; false when none can leave. */
+	/** Evicts one entry, or waits while another process does; false when none can leave. */
 	async evictNext(reason: Reason): Promise<boolean> {
+		const until = performance.now() + BUSY_PATIENCE_MS;
 		for (let round = 0; round < MAX_ROUNDS; round++) {
 			const {policy} = this.context.limits();
 			const isFresh = this.#renewQueue(policy, round > 0);
 			let hasMoved = false;
 			for (let next = this.#take(); next !== undefined; next = this.#take()) {
-				const outcome = this.#isAsPlaced(next, policy) ? await this.#evict(next.entry, reason) : 'gone';
-				if (outcome === 'evicted') return true;
+				const outcome = await this.#evict(next, {policy, reason, until});
+				if (outcome === 'has left') return true;
 				hasMoved ||= outcome === 'gone';
 			}
 
@@ -72,9 +88,10 @@ export class Evictor {
 		const {maxAgeMs} = this.context.limits();
 		if (maxAgeMs === Infinity) return;
 		const beforeMs = this.context.clock.now() - maxAgeMs;
+		const as: Eviction = {policy: 'least-recently-stored', reason: 'max-age', until: performance.now()};
 		for (const placed of this.context.catalogue.leaving('least-recently-stored')) {
 			if (placed.use.stored_at >= beforeMs) return;
-			if (this.#isAsPlaced(placed, 'least-recently-stored')) await this.#evict(placed.entry, 'max-age');
+			await this.#evict(placed, as);
 		}
 	}
 
@@ -106,21 +123,33 @@ export class Evictor {
 		return now.stored_at === use.stored_at && order.every(column => now[column] === use[column]);
 	}
 
-	async #evict({key, sidecar}: Entry, reason: Reason): Promise<'evicted' | 'gone' | 'in use'> {
-		const nowMs = this.context.clock.now();
-		if (this.context.isOpen(key) || (this.#unremovable.get(key) ?? 0) > nowMs) return 'in use';
+	/** Resolves with `has left` too for what another process has removed meanwhile: its room may be enough. */
+	async #evict(placed: Placed, as: Eviction): Promise<'has left' | 'gone' | 'in use'> {
+		const {key} = placed.entry;
 		try {
-			const removing = this.context.tryRemove(key);
-			if (removing === undefined) return 'in use';
-			if (!(await removing)) return 'gone';
-			this.#unremovable.delete(key);
-			this.#counts[reason]++;
-			this.context.log.debug('evicted', {url: redact(sidecar.url), reason});
-			return 'evicted';
+			for (let isFirst = true; ; isFirst = false) {
+				if (!this.#isAsPlaced(placed, as.policy)) return isFirst ? 'gone' : 'has left';
+				if (this.#mustStay(key)) return 'in use';
+				const removing = this.context.tryRemove(key);
+				if (removing !== undefined) return (await removing) ? this.#hasEvicted(placed.entry, as.reason) : 'gone';
+				if (performance.now() >= as.until) return 'in use';
+				await setTimeout(LOOK_EVERY_MS);
+			}
 		} catch (error) {
-			this.#unremovable.set(key, nowMs + RETRY_REMOVAL_MS);
+			this.#unremovable.set(key, this.context.clock.now() + RETRY_REMOVAL_MS);
 			this.context.log.warn(messageOf(error));
 			return 'in use';
 		}
+	}
+
+	#mustStay(key: Key): boolean {
+		return this.context.isOpen(key) || (this.#unremovable.get(key) ?? 0) > this.context.clock.now();
+	}
+
+	#hasEvicted({key, sidecar}: Entry, reason: Reason): 'has left' {
+		this.#unremovable.delete(key);
+		this.#counts[reason]++;
+		this.context.log.debug('evicted', {url: redact(sidecar.url), reason});
+		return 'has left';
 	}
 }

@@ -61,7 +61,12 @@ test('one entry leaves at a time, in order, counted by its reason, until none is
 
 test('hundreds leave in order', async t => {
 	const removed: Key[] = [];
-	const {evictor} = await setUp(t, 500, {tryRemove: key => Promise.resolve(removed.push(key) > 0)});
+	const {catalogue, evictor} = await setUp(t, 500, {
+		tryRemove(key) {
+			catalogue.delete(key);
+			return Promise.resolve(removed.push(key) > 0);
+		},
+	});
 	for (let count = 0; count < 500; count++) t.true(await evictor.evictNext('max-size'));
 	t.deepEqual(
 		removed,
@@ -94,6 +99,19 @@ test('where somebody is at work on an entry, or it has gone, another one leaves'
 	t.true(await evictor.evictNext('max-size'));
 	t.deepEqual(removed, [keyOf(urlOf(1)), keyOf(urlOf(2))]);
 	t.is(evictor.counts['max-size'], 1);
+});
+
+test('what another process is removing is waited for, and nothing else leaves in its place', async t => {
+	let tries = 0;
+	const {catalogue, evictor, left} = await setUp(t, 3, {
+		tryRemove(key) {
+			if (++tries === 5) catalogue.delete(key);
+			return undefined;
+		},
+	});
+	t.true(await evictor.evictNext('max-size'));
+	t.deepEqual(left(), [1, 2]);
+	t.is(evictor.counts['max-size'], 0, 'it was not this one that removed it');
 });
 
 test('who was accessed or replaced after the order was asked for is passed over', async t => {
