@@ -44,7 +44,8 @@ need_modules() {
 	[[ -f $stamp && $(<"$stamp") == "$wanted" ]] && return 0
 
 	echo "installing the npm packages" >&2
-	npm ci --no-audit --no-fund --no-update-notifier --loglevel=error >&2 || fail "npm ci failed; what it said is above"
+	# What has no binary for this machine is compiled: on all cores.
+	JOBS=max npm ci --no-audit --no-fund --no-update-notifier --loglevel=error >&2 || fail "npm ci failed; what it said is above"
 	echo "$wanted" >"$stamp"
 }
 
