@@ -16,8 +16,10 @@ import {tenThousand} from './listing.js';
 import {hundredThousand, million} from './many-entries.js';
 import {startOrigin} from './origin.js';
 import {table} from './report.js';
+import {responseCache} from './response-cache.js';
 import {seeking} from './seeking.js';
 import {smallFiles} from './small-files.js';
+import {ttlCache} from './ttl-cache.js';
 import {warmFile} from './warm-file.js';
 
 const WORKLOADS: Readonly<Record<string, Workload>> = {
@@ -29,6 +31,8 @@ const WORKLOADS: Readonly<Record<string, Workload>> = {
 	'many-entries': hundredThousand,
 	'library': library,
 	'disk-cache': diskCache,
+	'ttl-cache': ttlCache,
+	'response-cache': responseCache,
 	'million': million,
 };
 
@@ -52,7 +56,7 @@ if (values.help || unknown.length > 0 || !/^[1-9]\d*$/.test(values.rounds)) {
 
 million     runs only when it is named: it takes many minutes, 9 GB of disk and 2 million inodes
 seeking     shows a film where there are mpv and ffmpeg
-library     needs python3, for the original's way
+library     needs python3, for the original's way, as do ttl-cache and response-cache
 disk-cache  has the original beside it where Debian's python3-diskcache is installed
 --directory where the files of it all are made, 4 GB at most without million; ${tmpdir()} unless told
 --node      options of node for the daemons: --node='--cpu-prof --cpu-prof-dir=/somewhere'`);
