@@ -72,7 +72,7 @@ export class FileCache {
 	 */
 	async write(key: string, value: Storable): Promise<void> {
 		if (value instanceof Response) await this.writeStream(headOf(key, value, this.clock.now()), value.body);
-		else if (value instanceof CachedResponse) await this.writeStream({...value.head, key}, value.stream());
+		else if (value instanceof CachedResponse) await this.#writeAgain({...value.head, key}, value);
 		else if (value instanceof Uint8Array) await this.writeBody({kind: 'bytes', key}, value);
 		else if (typeof value === 'string' && value.isWellFormed()) {
 			await this.writeBody({kind: 'text', key}, Buffer.from(value));
@@ -200,6 +200,11 @@ export class FileCache {
 			// What was committed has another name by now.
 			await draft.discard();
 		}
+	}
+
+	#writeAgain(head: ResponseHead, response: CachedResponse): Promise<void> {
+		const {bodyInMemory} = response;
+		return bodyInMemory === undefined ? this.writeStream(head, response.stream()) : this.writeBody(head, bodyInMemory);
 	}
 
 	async *#list(): AsyncGenerator<{isOurs: boolean; file: string}, void> {

@@ -56,17 +56,24 @@ function readEntry(fd: number, key: string | undefined, nowMs: number | undefine
 	if (head === undefined) return undefined;
 	if (nowMs !== undefined && nowMs - stats.mtimeMs > TOUCH_AFTER_MS) touch(fd, nowMs);
 	const isSmall = bodyBytes <= SMALL_BYTES;
-	const body = isSmall
-		? new Uint8Array(part(fd, beginning, bodyStart, bodyBytes))
-		: new BodyFile(fd, bodyStart, bodyBytes);
+	const body = isSmall ? copyOf(fd, beginning, bodyStart, bodyBytes) : new BodyFile(fd, bodyStart, bodyBytes);
 	return {head, body, bodyBytes, inode: stats.ino};
 }
 
 /** @throws RangeError where there are fewer bytes. */
 function part(fd: number, beginning: Buffer, start: number, length: number): Buffer {
 	if (start + length <= beginning.byteLength) return beginning.subarray(start, start + length);
-	const bytes = Buffer.allocUnsafe(length);
-	if (readSync(fd, bytes, 0, length, start) !== length) throw new RangeError('the file is shorter than it was');
+	return Buffer.from(copyOf(fd, beginning, start, length).buffer);
+}
+
+/** Bytes of their own: what is at hand is copied, and the rest is read. @throws as `part`. */
+function copyOf(fd: number, beginning: Buffer, start: number, length: number): Uint8Array<ArrayBuffer> {
+	const bytes = new Uint8Array(length);
+	bytes.set(beginning.subarray(start, start + length));
+	const known = Math.max(0, Math.min(beginning.byteLength - start, length));
+	if (known === length) return bytes;
+	const count = readSync(fd, bytes, known, length - known, start + known);
+	if (known + count !== length) throw new RangeError('the file is shorter than it was');
 	return bytes;
 }
 
