@@ -2,7 +2,7 @@ import path from 'node:path';
 import {run} from '../helpers/run.js';
 import type {Bench, Findings} from './bench.js';
 import {OPERATIONS, type DiskCacheJob, type Operation} from './disk-cache-jobs.js';
-import {interleave, type Runs, type Sample, type Subjects} from './measure.js';
+import type {Runs, Sample} from './measure.js';
 import {atMost, rowsOf, type Target} from './report.js';
 import {Worker} from './workers.js';
 
@@ -34,34 +34,30 @@ export async function diskCache(bench: Bench): Promise<Findings> {
 	return {rows, runs: Object.fromEntries(Object.entries(runs).map(([name, of]) => [`disk-cache ${name}`, of]))};
 }
 
-/** Each round begins with an empty directory for each, in which the operations follow one another. */
+/**
+ * Each round begins with an empty directory for each, in which the operations follow one another. The subjects take turns
+ * with each operation: what they are compared by lies seconds apart at most.
+ */
 async function runAll({directory, rounds, cleanup}: Bench, names: readonly Name[]): Promise<Record<string, Runs>> {
 	const start = (name: Name): DiskCacheWorker => new Worker(cleanup, PROGRAMS[name][0], [PROGRAMS[name][1]]);
-	const workers = new Map(names.map(name => [name, start(name)]));
-	const many = new Map(
-		names.map(name => [name, name === 'bare' ? [] : Array.from({length: PROCESSES}, () => start(name))]),
-	);
+	const all = names.map(name => {
+		const count = name === 'bare' ? 0 : PROCESSES;
+		return {name, one: start(name), many: Array.from({length: count}, () => start(name))};
+	});
 	const samples: Record<string, Record<string, Sample[]>> = {};
-	const subjects: Subjects = Object.fromEntries(
-		names.map(name => [
-			name,
-			async (round: number) => {
-				const [worker] = [workers.get(name) as DiskCacheWorker];
-				const place = path.join(directory, `${name}-${round}`);
-				await worker.run({kind: 'open', directory: place});
-				for (const [operation, {calls}] of Object.entries(OPERATIONS)) {
-					const kind = operation as Operation;
-					if (name === 'bare' && !BARE.has(kind)) continue;
-					const all = kind === 'mixed' ? (many.get(name) ?? []) : [worker];
-					const sample = await runOne(all, kind, calls, place);
-					if (round > 0) ((samples[kind] ??= {})[name] ??= []).push(sample);
-				}
+	for (let round = 0; round <= rounds; round++) {
+		const placeOf = (name: Name) => path.join(directory, `${name}-${round}`);
+		for (const {name, one} of all) await one.run({kind: 'open', directory: placeOf(name)});
+		for (const [operation, {calls}] of Object.entries(OPERATIONS) as [Operation, {calls: number}][]) {
+			for (const {name, one, many} of all) {
+				if (name === 'bare' && !BARE.has(operation)) continue;
+				const sample = await runOne(operation === 'mixed' ? many : [one], operation, calls, placeOf(name));
+				// The first round is not counted, as in `interleave`.
+				if (round > 0) ((samples[operation] ??= {})[name] ??= []).push(sample);
+			}
+		}
+	}
 
-				return {seconds: 0};
-			},
-		]),
-	);
-	await interleave(subjects, rounds);
 	return samples;
 }
 
