@@ -203,6 +203,8 @@ export class Cache {
 	 * @throws Timeout; TypeError where `work` returns a promise: a transaction is over when it returns.
 	 */
 	transact<T>(work: () => T, {retry = false}: RetryOptions = NONE): T {
+		// Takes up what others have set, which has to be before.
+		this.#parts.now();
 		return this.#parts.transaction.run(work, retry);
 	}
 

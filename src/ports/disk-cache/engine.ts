@@ -127,7 +127,9 @@ export class Engine {
 		this.database.close();
 	}
 
+	/** Not within a transaction, where SQLite refuses some settings: the next call outside of it does. */
 	#refresh(now: number): void {
+		if (this.transaction.isOpen) return;
 		this.#refreshAt = now + REFRESH_S;
 		const version = this.statements.dataVersion.get() ?? 0;
 		if (version === this.#dataVersion) return;

@@ -110,6 +110,22 @@ test('core/disk_reset: what one handle sets, another one knows a second later, o
 	t.true(one.get<Buffer>('row')?.equals(large(1)), 'what was stored before is read as it was stored');
 });
 
+test('core/disk_reset: what others have set is taken up by who does all in transactions, before the next one', t => {
+	const clock = new TestClock();
+	const cache = openDiskCache(t, {clock});
+	openDiskCache(t, {sqliteSynchronous: 2, cullLimit: 3}, cache.directory);
+	clock.advance(1001);
+	t.true(cache.transact(() => cache.set('k', 1)));
+	t.deepEqual([cache.settings.sqliteSynchronous, cache.settings.cullLimit], [2, 3]);
+	openDiskCache(t, {sqliteSynchronous: 1}, cache.directory);
+	cache.transact(() => {
+		clock.advance(1001);
+		cache.set('k', 2);
+	});
+	cache.get('k');
+	t.is(cache.settings.sqliteSynchronous, 1);
+});
+
 test('core/reset: names and values that are none are refused, and change nothing', t => {
 	const cache = openDiskCache(t);
 	t.throws(() => cache.reset('nothing' as 'cullLimit', 1), {instanceOf: RangeError});
