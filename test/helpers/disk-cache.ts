@@ -31,15 +31,20 @@ export function openFanoutCache(
 
 /** Another connection to the database of a cache, for what no cache does. */
 export function openBeside(t: ExecutionContext, directory: string): Database {
-	const database = openDatabase(path.join(directory, 'cache.db'), {timeoutMs: 0});
+	const database = openDatabase(path.join(directory, 'cache.db'), {timeoutMs: 0, keepsJournalMode: true});
 	t.teardown(() => database.close());
 	return database;
 }
 
-/** Runs `work` while another connection has the write lock. */
-export function whileLocked<T>(t: ExecutionContext, directory: string, work: () => T): T {
+/** Runs `work` while another connection has the write lock; `EXCLUSIVE` keeps readers out too, where there is no write-ahead log. */
+export function whileLocked<T>(
+	t: ExecutionContext,
+	directory: string,
+	work: () => T,
+	kind: 'IMMEDIATE' | 'EXCLUSIVE' = 'IMMEDIATE',
+): T {
 	const database = openBeside(t, directory);
-	database.exec('BEGIN IMMEDIATE');
+	database.exec(`BEGIN ${kind}`);
 	try {
 		return work();
 	} finally {

@@ -48,9 +48,9 @@ export class Cache {
 		return this.#parts.settings;
 	}
 
-	/** Items, expired ones too. */
+	/** Items, expired ones too. @throws Timeout */
 	get length(): number {
-		return this.#parts.statements.count.get() ?? 0;
+		return this.#all.count();
 	}
 
 	/** Stores an item. It resolves when all of the stream has come, for a stream. @throws Timeout */
@@ -108,9 +108,9 @@ export class Cache {
 		return value;
 	}
 
+	/** @throws Timeout */
 	has(key: unknown): boolean {
-		const {key: column, raw} = this.#key(key);
-		return this.#parts.statements.has.get(column, raw, this.#parts.now()) !== undefined;
+		return this.#all.has(this.#key(key));
 	}
 
 	/** @returns whether there was an item. @throws Timeout */

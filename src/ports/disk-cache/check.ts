@@ -5,6 +5,7 @@ import {systemCode} from '../../base/errors.js';
 import {isAlive} from '../../base/process-identity.js';
 import {DATABASE_NAME, type Engine} from './engine.js';
 import {CheckWarning, EmptyDirWarning, UnknownFileWarning} from './errors.js';
+import {retried} from './transaction.js';
 import {isSubdirectory, MARKERS, writerOf} from './value-files.js';
 
 /**
@@ -15,7 +16,7 @@ import {isSubdirectory, MARKERS, writerOf} from './value-files.js';
  * @throws Timeout
  */
 export function checkCache(engine: Engine, fix: boolean, isRetried: boolean): CheckWarning[] {
-	const integrity = checkDatabase(engine, fix);
+	const integrity = retried(isRetried, () => checkDatabase(engine, fix));
 	const findings = engine.transaction.run(() => {
 		const known = new Set<string>();
 		return [...checkRows(engine, fix, known), ...checkFiles(engine, fix, known), ...checkSize(engine, fix)];

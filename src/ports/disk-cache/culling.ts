@@ -1,10 +1,11 @@
 /** Removing what has expired, and what is over the size limit. */
 import type {Database, Statement} from '../../sqlite/open.js';
+import {isBusy} from '../../sqlite/retry.js';
 import {Timeout} from './errors.js';
 import {policyOf, type EvictionPolicy} from './policies.js';
 import type {Settings} from './settings.js';
 import type {Statements} from './statements.js';
-import type {Transaction} from './transaction.js';
+import {retried, type Transaction} from './transaction.js';
 import type {Uses} from './uses.js';
 
 export interface CullingParts {
@@ -40,11 +41,13 @@ export class Culling {
 
 	constructor(private readonly parts: CullingParts) {}
 
-	/** Bytes: pages in use, and the files of values. */
+	/** Bytes: pages in use, and the files of values. @throws Timeout */
 	volume(): number {
 		const {pageCount, freePages, pageSize, setting} = this.parts.statements;
-		const pages = (pageCount.get() ?? 0) - (freePages.get() ?? 0);
-		return pages * (pageSize.get() ?? 0) + Number(setting.get('size') ?? 0);
+		return retried(false, () => {
+			const pages = (pageCount.get() ?? 0) - (freePages.get() ?? 0);
+			return pages * (pageSize.get() ?? 0) + Number(setting.get('size') ?? 0);
+		});
 	}
 
 	/** Something was written, at `now`. */
@@ -56,7 +59,8 @@ export class Culling {
 			this.#look(now);
 		} catch (error) {
 			// It was written all the same, and the next write looks again.
-			if (!(error instanceof Timeout)) throw error;
+			if (!(error instanceof Timeout || isBusy(error))) throw error;
+			this.lookSoon();
 		}
 	}
 

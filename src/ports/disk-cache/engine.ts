@@ -5,6 +5,7 @@ import {DIRECTORY_MODE} from '../../base/atomic-file.js';
 import type {Clock} from '../../base/clock.js';
 import {migrate} from '../../sqlite/migrate.js';
 import {openDatabase, type Database} from '../../sqlite/open.js';
+import {isBusy} from '../../sqlite/retry.js';
 import {Culling} from './culling.js';
 import {Disk, type DiskClass} from './disk.js';
 import {FormatError, Timeout} from './errors.js';
@@ -13,7 +14,7 @@ import {SCHEMA, TEMPORARY_TRIGGERS} from './schema.js';
 import {applySetting, initialSettings, readSettings} from './settings-table.js';
 import {SETTING_NAMES, toColumn, type SettingName, type Settings} from './settings.js';
 import {prepareStatements, type Statements} from './statements.js';
-import {Transaction, tryRemove} from './transaction.js';
+import {retried, Transaction, tryRemove} from './transaction.js';
 import {Uses} from './uses.js';
 
 export const DATABASE_NAME = 'cache.db';
@@ -106,9 +107,9 @@ export class Engine {
 		return this.#isPlain;
 	}
 
-	/** Reads a setting anew. */
+	/** Reads a setting anew. @throws Timeout */
 	reload(name: SettingName): Settings[SettingName] {
-		this.#take(readSettings(this.database));
+		this.#take(retried(false, () => readSettings(this.database)));
 		return this.#settings[name];
 	}
 
@@ -131,10 +132,15 @@ export class Engine {
 	#refresh(now: number): void {
 		if (this.transaction.isOpen) return;
 		this.#refreshAt = now + REFRESH_S;
-		const version = this.statements.dataVersion.get() ?? 0;
-		if (version === this.#dataVersion) return;
-		this.#dataVersion = version;
-		this.#take(readSettings(this.database));
+		try {
+			const version = this.statements.dataVersion.get() ?? 0;
+			if (version === this.#dataVersion) return;
+			this.#take(readSettings(this.database));
+			this.#dataVersion = version;
+		} catch (error) {
+			// Locked: it is looked at again a second later.
+			if (!isBusy(error)) throw error;
+		}
 	}
 
 	#take(settings: Partial<Settings>): void {

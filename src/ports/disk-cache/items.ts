@@ -7,6 +7,7 @@ import {withFields, type FieldOptions, type GetOptions, type QueueOptions} from 
 import type {SetOptions, StreamOptions, Side} from './options.js';
 import {Queues} from './queue.js';
 import type {ItemRow, Stored, ValueRow} from './statements.js';
+import {retried, throwUnlessRetried} from './transaction.js';
 import {Walk} from './walk.js';
 
 /** What a file or a row that has just been removed by somebody else reads as. */
@@ -69,7 +70,26 @@ export class Items {
 		return isThere;
 	}
 
-	get({key, raw}: StoredKey, options: GetOptions): unknown {
+	count(): number {
+		return retried(false, () => this.engine.statements.count.get()) ?? 0;
+	}
+
+	has({key, raw}: StoredKey): boolean {
+		const {engine} = this;
+		return retried(false, () => engine.statements.has.get(key, raw, engine.now())) !== undefined;
+	}
+
+	get(key: StoredKey, options: GetOptions): unknown {
+		for (;;) {
+			try {
+				return this.#get(key, options);
+			} catch (error) {
+				throwUnlessRetried(error, options.retry === true);
+			}
+		}
+	}
+
+	#get({key, raw}: StoredKey, options: GetOptions): unknown {
 		const {engine} = this;
 		const now = engine.now();
 		if (engine.isPlain && options.expireTime !== true && options.tag !== true && options.read !== true) {
@@ -157,7 +177,7 @@ export class Items {
 
 	*keys(isReversed: boolean): Generator<unknown> {
 		const {disk, statements} = this.engine;
-		const maxRowid = statements.maxRowid.get() ?? null;
+		const maxRowid = retried(false, () => statements.maxRowid.get()) ?? null;
 		for (const [, key, raw] of this.#walk.inOrder(maxRowid, isReversed)) yield disk.get(key, raw);
 	}
 
@@ -182,7 +202,7 @@ export class Items {
 	#peek(look: () => ItemRow | undefined, options: FieldOptions): unknown {
 		const now = this.engine.now();
 		for (;;) {
-			const row = look();
+			const row = retried(options.retry === true, look);
 			const item = this.#item(row, now, options);
 			if (item !== GONE || row === undefined) return item;
 			this.engine.transaction.run(() => this.#removeDead(look(), row), options.retry);

@@ -132,16 +132,26 @@ export function tryRemove(files: Files, filename: string): boolean {
 	}
 }
 
-/** @throws Timeout for a lock that was not to be had within the connection's timeout. */
-function retried<T>(isRetried: boolean, work: () => T): T {
+/**
+ * Runs what reads or writes. Without a write-ahead log readers meet locks too.
+ *
+ * @param isRetried - wait for the lock however long it takes.
+ * @throws Timeout for a lock that was not to be had within the connection's timeout.
+ */
+export function retried<T>(isRetried: boolean, work: () => T): T {
 	for (;;) {
 		try {
 			return work();
 		} catch (error) {
-			if (!isBusy(error)) throw error;
-			if (!isRetried) throw new Timeout(0, {cause: error});
+			throwUnlessRetried(error, isRetried);
 		}
 	}
+}
+
+/** What `retried` does about an error, for what is called too often to be a function. @throws as `retried` */
+export function throwUnlessRetried(error: unknown, isRetried: boolean): void {
+	if (!isBusy(error)) throw error;
+	if (!isRetried) throw new Timeout(0, {cause: error});
 }
 
 function isThenable(value: unknown): boolean {

@@ -1,6 +1,7 @@
 /** Going through the keys of a cache in parts, so that nothing is locked and writes may go on meanwhile. */
 import type {Database, Statement} from '../../sqlite/open.js';
 import type {Column} from './disk.js';
+import {retried} from './transaction.js';
 
 const PART = 100;
 
@@ -33,7 +34,8 @@ export class Walk {
 		if (maxRowid === null) return;
 		let [from, below] = [0, maxRowid + 1];
 		for (;;) {
-			const rows = (isReversed ? this.#down : this.#up).all(from, below);
+			const part = isReversed ? this.#down : this.#up;
+			const rows = retried(false, () => part.all(from, below));
 			yield* rows;
 			const last = rows.at(-1);
 			if (last === undefined) return;
@@ -45,11 +47,11 @@ export class Walk {
 	/** By key: numbers, then texts, then bytes. */
 	*sorted(isReversed: boolean): Generator<KeyRow> {
 		const [first, next] = this.#sorted[isReversed ? 'down' : 'up'];
-		for (let rows = first.all(); ;) {
+		for (let rows = retried(false, () => first.all()); ;) {
 			yield* rows;
 			const last = rows.at(-1);
 			if (last === undefined) return;
-			rows = next.all(last[1], last[2], last[1]);
+			rows = retried(false, () => next.all(last[1], last[2], last[1]));
 		}
 	}
 }

@@ -1,9 +1,17 @@
+import path from 'node:path';
 import {Readable} from 'node:stream';
 import {serialize} from 'node:v8';
 import test from 'ava';
 import {Disk, KeyError, Timeout} from '../../../../src/ports/disk-cache/index.js';
 import {temporaryDirectory, TestClock} from '../../../helpers/cache.js';
-import {large, openBeside, openDiskCache, valueFiles, whileLocked} from '../../../helpers/disk-cache.js';
+import {
+	large,
+	openBeside,
+	openDiskCache,
+	openFanoutCache,
+	valueFiles,
+	whileLocked,
+} from '../../../helpers/disk-cache.js';
 
 test('core/getsetdel, ground/null_is_a_value: values of every kind come back as they were, and leave nothing when they are deleted', t => {
 	const cache = openDiskCache(t);
@@ -187,6 +195,41 @@ test('core/clear_timeout, core/cull_timeout: Timeout goes on to the caller', t =
 			t.is(t.throws(remove, {instanceOf: Timeout}).removed, 0);
 		}
 	});
+});
+
+test('core/get_timeout: without a write-ahead log who reads is told by Timeout as well', t => {
+	const cache = openDiskCache(t, {sqliteJournalMode: 'delete', timeout: 0.01});
+	cache.push(1);
+	const reads: Record<string, () => unknown> = {
+		get: () => cache.get('k'),
+		has: () => cache.has('k'),
+		length: () => cache.length,
+		keys: () => [...cache],
+		sorted: () => [...cache.iterkeys()],
+		peek: () => cache.peek(),
+		peekitem: () => cache.peekitem(),
+		volume: () => cache.volume(),
+		reset: () => cache.reset('cullLimit'),
+		check: () => cache.check(),
+	};
+	for (const [name, read] of Object.entries(reads)) {
+		whileLocked(t, cache.directory, () => t.throws(read, {instanceOf: Timeout}, name), 'EXCLUSIVE');
+	}
+
+	const fanout = openFanoutCache(t, {sqliteJournalMode: 'delete', shards: 1});
+	fanout.set('k', 1);
+	const shard = path.join(fanout.directory, '000');
+	t.is(
+		whileLocked(t, shard, () => fanout.get('k', {default: 'none'}), 'EXCLUSIVE'),
+		'none',
+	);
+	t.is(fanout.get('k'), 1);
+});
+
+test('core/check: who wants it repaired while another one writes is told by Timeout', t => {
+	const cache = openDiskCache(t, {timeout: 0.01});
+	whileLocked(t, cache.directory, () => t.throws(() => cache.check({fix: true}), {instanceOf: Timeout}));
+	t.deepEqual(cache.check({fix: true}), []);
 });
 
 test('core/clear_timeout: Timeout tells how many were removed before', t => {
