@@ -61,11 +61,16 @@ export class Index<K = unknown, V = unknown> {
 
 	/** The value; it is set to the default first, if there is none. */
 	setdefault(key: K, fallback: V): V {
-		for (;;) {
-			const value = this.cache.get(key, {...RETRY, default: ENOVAL});
-			if (value !== ENOVAL) return value as V;
-			this.cache.add(key, fallback, RETRY);
-		}
+		const find = () => this.cache.get(key, {...RETRY, default: ENOVAL});
+		const value = find();
+		if (value !== ENOVAL) return value as V;
+		return this.transact(() => {
+			const added = find();
+			if (added !== ENOVAL) return added as V;
+			// Not `add`: there may be a row whose file is lost.
+			this.cache.set(key, fallback);
+			return find() as V;
+		});
 	}
 
 	/** Sets all of them, as one transaction. */

@@ -1,8 +1,9 @@
 import {rmSync} from 'node:fs';
+import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {Index, KeyError} from '../../../../src/ports/disk-cache/index.js';
 import {temporaryDirectory} from '../../../helpers/cache.js';
-import {large} from '../../../helpers/disk-cache.js';
+import {large, valueFiles} from '../../../helpers/disk-cache.js';
 
 const LETTERS = Object.entries({a: 0, b: 1, c: 2, d: 3, e: 4});
 
@@ -71,6 +72,14 @@ test('index/popitem, index/popitem_keyerror, index/peekitem: items leave at eith
 test('index/setdefault: a default is set once', t => {
 	const index = open<string, number>(t);
 	t.deepEqual([index.setdefault('a', 0), index.setdefault('a', 1)], [0, 0]);
+});
+
+test('index/setdefault: a default takes the place of a value whose file is lost', t => {
+	const index = open<string, unknown>(t);
+	index.set('k', large(1));
+	for (const file of valueFiles(index.directory)) rmSync(path.join(index.directory, file));
+	t.is(index.setdefault('k', 5), 5);
+	t.is(index.get('k'), 5);
 });
 
 test('index/iter, index/reversed, index/views: items keep the order in which they came, also when they are set again', t => {
