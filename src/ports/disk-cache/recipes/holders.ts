@@ -58,18 +58,10 @@ export class Holders {
 	}
 
 	/** Waits for it, in no order with others. The result gives it back when it is disposed of. @throws the signal's reason. */
-	async acquire({signal}: AcquireOptions = {}): Promise<Held> {
-		signal?.throwIfAborted();
-		for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-			const fence = this.#take();
-			if (fence !== undefined) {
-				const release = () => this.#release(holder => holder.fence === fence);
-				return {fence, release, [Symbol.dispose]: release};
-			}
-
-			await delay(pauseMs);
-			signal?.throwIfAborted();
-		}
+	async acquire(options?: AcquireOptions): Promise<Held> {
+		const fence = await this.#wait(options);
+		const release = () => this.#release(holder => holder.fence === fence);
+		return {fence, release, [Symbol.dispose]: release};
 	}
 
 	/** Gives back what was taken last. @throws Error if it is not held by this one, or not any more. */
@@ -77,18 +69,32 @@ export class Holders {
 		this.#release(holder => holder.id === this.#id);
 	}
 
-	/** Holds it while `work` is under way. */
+	/**
+	 * Holds it while `work` is under way, whose outcome it has. Who has lost it meanwhile, to its expiry or with the key,
+	 * is not told: what `work` has done is done. `release` tells.
+	 */
 	async run<T>(work: () => T | Promise<T>, options?: AcquireOptions): Promise<T> {
-		const held = await this.acquire(options);
+		const fence = await this.#wait(options);
 		try {
 			return await work();
 		} finally {
-			held.release();
+			this.#remove(holder => holder.fence === fence);
 		}
 	}
 
 	get count(): number {
 		return this.#live().length;
+	}
+
+	/** @returns the fence. */
+	async #wait({signal}: AcquireOptions = {}): Promise<number> {
+		signal?.throwIfAborted();
+		for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+			const fence = this.#take();
+			if (fence !== undefined) return fence;
+			await delay(pauseMs);
+			signal?.throwIfAborted();
+		}
 	}
 
 	/** @returns the fence; undefined where there is no place. */
@@ -105,11 +111,16 @@ export class Holders {
 	}
 
 	#release(isReleased: (holder: Holder) => boolean): void {
-		this.cache.transact(() => {
+		if (!this.#remove(isReleased)) throw new Error(`cannot release ${this.what} that is not held`);
+	}
+
+	/** @returns whether it was held. */
+	#remove(isRemoved: (holder: Holder) => boolean): boolean {
+		return this.cache.transact(() => {
 			const holders = this.#live();
-			const index = holders.findLastIndex(isReleased);
-			if (index < 0) throw new Error(`cannot release ${this.what} that is not held`);
-			this.#write(holders.toSpliced(index, 1));
+			const index = holders.findLastIndex(isRemoved);
+			if (index >= 0) this.#write(holders.toSpliced(index, 1));
+			return index >= 0;
 		}, RETRY);
 	}
 

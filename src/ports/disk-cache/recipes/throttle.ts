@@ -26,10 +26,11 @@ export function throttle(cache: SharedCache, count: number, seconds: number, opt
 		const take = () => {
 			const now = time();
 			const [last, tally] = cache.get(key, {...RETRY, default: [now, count]}) as [number, number];
-			const turns = Math.min(count, tally + (now - last) * rate);
-			if (turns < 1) return (1 - turns) / rate;
-			cache.set(key, [now, turns - 1], {expire, tag, ...RETRY});
-			return 0;
+			// A clock that was set back adds nothing, and takes nothing away.
+			const turns = Math.min(count, tally + Math.max(0, now - last) * rate);
+			const isTurn = turns >= 1;
+			if (isTurn || now < last) cache.set(key, [now, isTurn ? turns - 1 : turns], {expire, tag, ...RETRY});
+			return isTurn ? 0 : (1 - turns) / rate;
 		};
 		const call = async (...args: Args): Promise<R> => {
 			for (let wait; (wait = cache.transact(take, RETRY)) > 0;) await sleep(wait);

@@ -79,6 +79,18 @@ test('recipes/lock: a lock is free as soon as the process of its holder has been
 	t.true(await until('the lock is free', () => lock.tryAcquire()));
 });
 
+test('recipes/lock: who has lost it meanwhile gets what its work came to, be it an error', async t => {
+	const cache = openDiskCache(t);
+	const lock = new Lock(cache, 'l');
+	t.is(await lock.run(() => cache.clear() && 'done'), 'done');
+	const failing = () => {
+		cache.clear();
+		throw new Error('of the work');
+	};
+	await t.throwsAsync(lock.run(failing), {message: 'of the work'});
+	t.is(await lock.run(() => 'held again'), 'held again');
+});
+
 test('recipes/rlock: its holder takes it again, and it is free once it was released as often', async t => {
 	const cache = openDiskCache(t);
 	const [one, other] = [new RLock(cache, 'l'), new RLock(cache, 'l')];
@@ -172,6 +184,17 @@ test('recipes/throttle: so many calls in so many seconds, by all who share the c
 	t.deepEqual([await timed(), await timed(), waited], [0, 10, 1]);
 });
 
+test('recipes/throttle: a clock that is set back is not waited for', async t => {
+	const cache = openDiskCache(t);
+	let [seconds, slept] = [10_000, 0];
+	const sleep = (s: number) => Promise.resolve((seconds += s) && (slept += s));
+	const throttled = throttle(cache, 2, 1, {name: 'calls', time: () => seconds, sleep})(() => seconds);
+	for (let i = 0; i < 2; i++) await throttled();
+	seconds -= 3600;
+	for (let i = 0; i < 2; i++) await throttled();
+	t.true(slept < 1.5, String(slept));
+});
+
 test('recipes/barrier: calls go on one after the other, with each kind of lock', async t => {
 	for (const kind of [Lock, RLock, BoundedSemaphore]) {
 		const cache = openDiskCache(t);
@@ -219,6 +242,15 @@ test('recipes/memoize_stampede: a result is made once by all who ask at the same
 	t.is(await until('it is kept', async () => (await work(1)) === 2 && 2), 2);
 	clock.advance(10_001);
 	t.is(await work(1), 3);
+});
+
+test('recipes/memoize_stampede: a cache that is cleared while a result is made does no harm', async t => {
+	const cache = openDiskCache(t);
+	const work = memoizeStampede(cache, 60, {name: 'work'})(() => {
+		cache.clear();
+		return Promise.resolve('made');
+	});
+	t.is(await work(), 'made');
 });
 
 test('recipes/memoize_stampede: a failure is told to who waits for it, and is not kept', async t => {
