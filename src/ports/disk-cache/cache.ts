@@ -8,7 +8,7 @@ import {KeyError, type CheckWarning} from './errors.js';
 import {Items} from './items.js';
 import {memoized, type MemoizeOptions, type Memoizer} from './memoize.js';
 import type {CacheOptions, GetOptions, Getter, ItemGetter, QueueOptions, RetryOptions} from './options.js';
-import type {FieldOptions, SetOptions, StreamOptions, Tag} from './options.js';
+import {assertItemOptions, type FieldOptions, type SetOptions, type StreamOptions, type Tag} from './options.js';
 import {assertSetting, type SettingName, type Settings} from './settings.js';
 import type {Source} from './value-files.js';
 
@@ -53,10 +53,11 @@ export class Cache {
 		return this.#all.count();
 	}
 
-	/** Stores an item. It resolves when all of the stream has come, for a stream. @throws Timeout */
+	/** Stores an item. It resolves when all of the stream has come, for a stream. @throws Timeout; TypeError for options that are none. */
 	set(key: unknown, value: Source, options: StreamOptions): Promise<boolean>;
 	set(key: unknown, value: unknown, options?: SetOptions): boolean;
 	set(key: unknown, value: unknown, options: SetOptions | StreamOptions = NONE): boolean | Promise<boolean> {
+		assertItemOptions(options);
 		const stored = this.#parts.disk.put(key);
 		const set = (content: StoredValue) => this.#all.set(stored, content, options);
 		if (options.read === true) return this.#parts.disk.storeFrom(value as Source, key).then(set);
@@ -67,6 +68,7 @@ export class Cache {
 	add(key: unknown, value: Source, options: StreamOptions): Promise<boolean>;
 	add(key: unknown, value: unknown, options?: SetOptions): boolean;
 	add(key: unknown, value: unknown, options: SetOptions | StreamOptions = NONE): boolean | Promise<boolean> {
+		assertItemOptions(options);
 		const stored = this.#parts.disk.put(key);
 		const add = (content: StoredValue) => this.#all.add(stored, content, options);
 		if (options.read === true) return this.#parts.disk.storeFrom(value as Source, key).then(add);
@@ -90,6 +92,7 @@ export class Cache {
 
 	/** Sets when an item expires; never, if that is left out. @returns whether there is one. @throws Timeout */
 	touch(key: unknown, options: RetryOptions & {readonly expire?: number | null} = NONE): boolean {
+		assertItemOptions(options);
 		return this.#all.touch(this.#key(key), options.expire ?? null, options.retry);
 	}
 
@@ -138,6 +141,7 @@ export class Cache {
 	push(value: Source, options: StreamOptions & QueueOptions): Promise<string | number>;
 	push(value: unknown, options?: SetOptions & Pick<QueueOptions, 'prefix' | 'side'>): string | number;
 	push(value: unknown, options: (SetOptions | StreamOptions) & Pick<QueueOptions, 'prefix' | 'side'> = NONE) {
+		assertItemOptions(options);
 		const push = (content: StoredValue) => this.#all.push(content, options);
 		if (options.read === true) return this.#parts.disk.storeFrom(value as Source).then(push);
 		return push(this.#parts.disk.store(value));

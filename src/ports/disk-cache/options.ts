@@ -28,6 +28,21 @@ export interface SetOptions extends RetryOptions {
 	readonly read?: false;
 }
 
+/**
+ * A time that is no number would never come, and a list would be taken for several columns.
+ *
+ * @throws TypeError
+ */
+export function assertItemOptions({expire = null, tag = null}: Pick<SetOptions, 'expire' | 'tag'>): void {
+	if (expire !== null && !isNumber(expire)) throw new TypeError(`expire is ${String(expire)}, no number of seconds`);
+	if (tag === null || typeof tag === 'string' || isNumber(tag) || tag instanceof Uint8Array) return;
+	throw new TypeError('a tag is a text, a number or bytes');
+}
+
+function isNumber(value: unknown): boolean {
+	return typeof value === 'number' && !Number.isNaN(value);
+}
+
 export interface StreamOptions extends Omit<SetOptions, 'read'> {
 	readonly read: true;
 }

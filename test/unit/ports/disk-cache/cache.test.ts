@@ -272,6 +272,24 @@ test('core/contains: what has expired is not there', t => {
 	t.false(cache.has(0));
 });
 
+test('ground/expire_is_relative: a time or a tag that is none is refused, before anything is written', async t => {
+	const cache = openDiskCache(t);
+	cache.set('there', 1);
+	for (const options of [{expire: NaN}, {expire: '5'}, {tag: ['a']}, {tag: NaN}, {tag: true}] as never[]) {
+		t.throws(() => cache.set('k', large(1), options), {instanceOf: TypeError});
+		t.throws(() => cache.add('k', large(1), options), {instanceOf: TypeError});
+		t.throws(() => cache.push(large(1), options), {instanceOf: TypeError});
+		t.throws(() => cache.touch('there', options), {instanceOf: TypeError});
+	}
+
+	t.deepEqual(
+		[[...cache], valueFiles(cache.directory), cache.get('there', {expireTime: true})],
+		[['there'], [], [1, null]],
+	);
+	await cache.set('stream', Readable.from(['a']), {read: true, expire: Infinity});
+	t.true(cache.has('stream'));
+});
+
 test('core/touch: the time it expires is moved, if it has not come', t => {
 	const clock = new TestClock();
 	const cache = openDiskCache(t, {clock});
