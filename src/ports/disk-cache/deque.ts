@@ -86,12 +86,12 @@ export class Deque<T = unknown> {
 	}
 
 	extend(items: Iterable<T>): void {
-		for (const item of items) this.append(item);
+		for (const item of settled(items)) this.append(item);
 	}
 
 	/** The last of them is at the front then. */
 	extendLeft(items: Iterable<T>): void {
-		for (const item of items) this.appendLeft(item);
+		for (const item of settled(items)) this.appendLeft(item);
 	}
 
 	/** Removes the item at the back. @returns undefined where there is none, as an array does. */
@@ -271,6 +271,11 @@ export class Deque<T = unknown> {
 
 function openCache({directory, maxlen: _, ...options}: DequeOptions): Cache {
 	return new Cache(directory, {...options, evictionPolicy: 'none'});
+}
+
+/** A deque as it is now: one that grew while it is gone through would have no end. */
+function settled<T>(items: Iterable<T>): Iterable<T> {
+	return items instanceof Deque ? ([...items] as T[]) : items;
 }
 
 /** As the operators do, for what they can compare. */

@@ -2,7 +2,7 @@
 import {randomBytes} from 'node:crypto';
 import {closeSync, createReadStream, fstatSync, mkdirSync, openSync, readdirSync, readSync} from 'node:fs';
 import {rmdirSync, unlinkSync, writeSync} from 'node:fs';
-import {open} from 'node:fs/promises';
+import {open, type FileHandle} from 'node:fs/promises';
 import path from 'node:path';
 import type {Readable} from 'node:stream';
 import {DIRECTORY_MODE, FILE_MODE} from '../../base/atomic-file.js';
@@ -50,13 +50,14 @@ export class ValueFiles {
 	async writeFrom(source: Source, name: string | null): Promise<{filename: string; size: number}> {
 		const filename = name === null ? this.#newFile() : inside(name);
 		closeSync(this.#inSubdirectory(filename, file => openSync(file, 'wx', FILE_MODE)));
-		const handle = await open(path.join(this.directory, filename), 'r+');
+		let handle: FileHandle | undefined;
 		try {
+			handle = await open(path.join(this.directory, filename), 'r+');
 			let size = 0;
 			for await (const chunk of source) {
 				const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
 				await handle.writeFile(bytes);
-				size += bytes.length;
+				size += bytes.byteLength;
 			}
 
 			return {filename, size};
@@ -64,7 +65,7 @@ export class ValueFiles {
 			this.remove(filename);
 			throw error;
 		} finally {
-			await handle.close();
+			await handle?.close();
 		}
 	}
 

@@ -94,6 +94,14 @@ test('deque/extend, deque/extendleft: items are added at either end', t => {
 	t.is([...deque].join(''), 'abcde');
 });
 
+test('deque/extend, deque/extendleft: a deque is added to itself as it was', t => {
+	const deque = open(t, 'ab');
+	deque.extend(deque);
+	t.is([...deque].join(''), 'abab');
+	deque.extendLeft(deque);
+	t.is([...deque].join(''), 'babaabab');
+});
+
 test('deque/pop, deque/popleft, deque/peek: items leave at either end', t => {
 	const deque = open(t, 'abc');
 	t.deepEqual([deque.peek(), deque.peekLeft(), deque.pop(), deque.popLeft(), deque.length], ['c', 'a', 'c', 'a', 1]);
