@@ -2,6 +2,7 @@ import {cachingFacts, isSelectedBy, renewedFacts, type CachingFacts} from '../..
 import {conditionsOf, isOfOtherVersion} from '../../http/conditional.js';
 import {FreshnessRules, type FreshnessRule} from '../../http/freshness.js';
 import {lengthOf, renewedHeaders, versionAnswered} from './answer-facts.js';
+import type {Draft} from './draft.js';
 import {ABSENT, type FileBackend} from './file-backend.js';
 import {Fill} from './fill.js';
 import type {ResponseHead} from './head.js';
@@ -36,13 +37,23 @@ export type Asked =
 
 /** One request on its way, for all who want the same. */
 interface Flight {
-	readonly url: string;
+	readonly urlKey: string;
 	readonly transfer: AbortController;
 	asked: Promise<Asked>;
 	/** Who waits for its answer; when all have left it ends. */
 	waiting: number;
 	fill: Fill | undefined;
 	isForgotten: boolean;
+}
+
+/** An answer that may be kept. */
+interface Storing {
+	readonly target: Target;
+	readonly response: Response;
+	readonly head: ResponseHead;
+	readonly draft: Draft;
+	readonly transfer: AbortController;
+	readonly flight: Flight | undefined;
 }
 
 /** Asks origins, for all who want the same at the same time once, and keeps what they answer. */
@@ -78,8 +89,9 @@ export class Asker {
 
 	/** What is on its way of a URL is not stored: it has changed. */
 	forget(url: string): void {
+		const urlKey = this.backend.createUrlKey(url);
 		for (const [id, flight] of this.#flights) {
-			if (flight.url !== url) continue;
+			if (flight.urlKey !== urlKey) continue;
 			flight.isForgotten = true;
 			flight.fill?.forget();
 			this.#flights.delete(id);
@@ -89,7 +101,7 @@ export class Asker {
 	#begin(id: string, target: Target, entry: StoredEntry<ResponseHead> | undefined): Flight {
 		const transfer = new AbortController();
 		const flight: Flight = {
-			...{url: target.url, transfer, waiting: 0, fill: undefined, isForgotten: false},
+			...{urlKey: this.backend.createUrlKey(target.url), transfer, waiting: 0, fill: undefined, isForgotten: false},
 			asked: Promise.resolve() as Promise<never>,
 		};
 		flight.asked = this.#ask(target, entry, transfer, flight);
@@ -128,7 +140,7 @@ export class Asker {
 		const conditions = isSelected ? conditionsOf(versionOf(entry.head)) : {};
 		const answer = await this.#send(target, conditions, transfer.signal);
 		const {response} = answer;
-		if (response.status === 304 && entry !== undefined) {
+		if (response.status === 304 && isSelected) {
 			if (!isOfOtherVersion(versionOf(entry.head), versionAnswered(response, this.backend.responses.clock.now())))
 				return this.#renew(target, entry, answer);
 			return this.#ask(target, undefined, transfer, flight);
@@ -147,8 +159,8 @@ export class Asker {
 		const headers = renewedHeaders(entry.head.headers, response.headers);
 		const head = {...entry.head, headers, caching};
 		if (target.mayWrite) await this.backend.responses.rewrite(entry, head);
-		const stored = this.backend.responses.open(head.key) ?? entry;
-		return {outcome: 'stored', entry: {...stored, head}};
+		// The body that was asked about: another one may have taken its place by now.
+		return {outcome: 'stored', entry: {...entry, head}};
 	}
 
 	async #keep(
@@ -158,34 +170,42 @@ export class Asker {
 		flight: Flight | undefined,
 	): Promise<Asked> {
 		const {response} = answer;
-		const {responses} = this.backend;
 		const head = this.#headOf(target, answer);
-		const length = lengthOf(response, target.request.method);
-		if (
-			head === undefined ||
-			flight?.isForgotten ||
-			!responses.mayHold(length ?? 0) ||
-			!(await this.#mayKeep(target, response, head))
-		) {
+		const mayKeep = head !== undefined && (await this.#mayKeep(target, response, head));
+		// A cache that cannot be written to does not come between the origin and who asks.
+		const draft = mayKeep ? await this.backend.responses.begin(head).catch(() => undefined) : undefined;
+		const kept = draft && head && (await this.#store({target, response, head, draft, transfer, flight}));
+		if (kept === undefined) {
 			if (head === undefined && ABSENT.has(response.status)) await this.backend.delete(target.key);
 			return {outcome: 'private', response: this.#privately(target, answer, transfer)};
 		}
 
-		this.#noteMoves(target, answer, head.key);
-		const body = response.body ?? new Response('').body;
-		const draft = await responses.begin(head);
-		const commit = () => responses.commit(draft, head.key);
-		if (body === null || target.request.method === 'HEAD' || response.body === null) {
-			await commit().finally(() => draft.discard());
-			const entry = responses.open(head.key) as StoredEntry<ResponseHead> | undefined;
-			return entry ? {outcome: 'stored', entry} : {outcome: 'private', response};
+		this.#noteMoves(target, answer, kept.outcome === 'filling' ? kept.head.key : kept.entry.head.key);
+		return kept;
+	}
+
+	/** Undefined where it cannot be stored, and nobody has read anything of it. */
+	async #store({target, response, head, draft, transfer, flight}: Storing) {
+		const {responses} = this.backend;
+		const commit = (isWanted: () => boolean) => responses.commit(draft, head.key, isWanted);
+		if (flight?.isForgotten) return void (await draft.discard());
+		if (target.request.method === 'HEAD' || response.body === null) {
+			const stored = commit(() => !flight?.isForgotten).finally(() => draft.discard());
+			const entry = await stored.then(() => responses.open(head.key)).catch(() => undefined);
+			return entry && ({outcome: 'stored', entry: entry as StoredEntry<ResponseHead>} as const);
 		}
 
 		const mayHold = (bytes: number) => responses.mayHold(bytes);
 		const abort = () => transfer.abort();
-		const fill = new Fill({draft, body, lengthBytes: length, mayHold, commit, abort});
-		if (flight !== undefined) flight.fill = fill;
-		return {outcome: 'filling', head, fill};
+		const lengthBytes = lengthOf(response, target.request.method);
+		try {
+			const fill = new Fill({draft, body: response.body, lengthBytes, mayHold, commit, abort});
+			if (flight !== undefined) flight.fill = fill;
+			return {outcome: 'filling', head, fill} as const;
+		} catch {
+			// No descriptor is left to read it with.
+			return void (await draft.discard());
+		}
 	}
 
 	/** Undefined for a 404 that is not to be remembered. */
@@ -204,6 +224,7 @@ export class Asker {
 
 	async #mayKeep(target: Target, response: Response, head: ResponseHead): Promise<boolean> {
 		if (!target.mayWrite || '*' in head.caching.varied) return false;
+		if (!this.backend.responses.mayHold(lengthOf(response, target.request.method) ?? 0)) return false;
 		const isStorable = this.#rules(target).mayKeep(target.url, head.caching);
 		return isStorable && this.backend.isCacheable(target.request.method, response);
 	}

@@ -37,9 +37,14 @@ export class Draft {
 		return this.#bodyBytes;
 	}
 
+	/** Bytes of the file so far. */
+	get fileBytes(): number {
+		return LINE_BYTES + this.headBytes + this.#bodyBytes;
+	}
+
 	/** What was written so far can be read when it resolves. */
 	async append(chunk: Uint8Array): Promise<void> {
-		await this.#writeAll(chunk, LINE_BYTES + this.headBytes + this.#bodyBytes);
+		await this.#writeAll(chunk, this.fileBytes);
 		this.#bodyBytes += chunk.byteLength;
 	}
 
@@ -48,11 +53,13 @@ export class Draft {
 		return new BodyFile(openSync(this.file, 'r'), LINE_BYTES + this.headBytes, this.#bodyBytes);
 	}
 
-	/** Gives it its name, in the place of what had it. */
-	async commit(target: string): Promise<void> {
+	/** Gives it its name, in the place of what had it, if it is wanted then. @returns whether it was. */
+	async commit(target: string, isWanted: () => boolean = () => true): Promise<boolean> {
 		const line = formatLine({headBytes: this.headBytes, bodyBytes: this.#bodyBytes});
 		await this.#writeAll(Buffer.from(line, 'latin1'), 0);
+		if (!isWanted()) return false;
 		renameSync(this.file, target);
+		return true;
 	}
 
 	/** Closes it, and removes what was not committed. Who has a reader reads on. */
@@ -68,12 +75,16 @@ export class Draft {
 	}
 }
 
-/** As a draft of one piece, without a turn of the event loop. @returns the bytes of the file. */
-export function writeEntry(directory: string, target: string, head: Head, body: Uint8Array): number {
-	const file = path.join(directory, ownedName());
+/** All of a file whose body is there. */
+export function formatFile(head: Head, body: Uint8Array): Buffer {
 	const json = Buffer.from(JSON.stringify(head));
 	const line = formatLine({headBytes: json.byteLength, bodyBytes: body.byteLength});
-	const bytes = Buffer.concat([Buffer.from(line, 'latin1'), json, body]);
+	return Buffer.concat([Buffer.from(line, 'latin1'), json, body]);
+}
+
+/** As a draft of one piece, without a turn of the event loop. */
+export function writeFile(directory: string, target: string, bytes: Uint8Array): void {
+	const file = path.join(directory, ownedName());
 	try {
 		writeFileSync(file, bytes, {flag: 'wx', mode: FILE_MODE});
 		renameSync(file, target);
@@ -81,6 +92,4 @@ export function writeEntry(directory: string, target: string, head: Head, body: 
 		rmSync(file, {force: true});
 		throw error;
 	}
-
-	return bytes.byteLength;
 }

@@ -42,6 +42,11 @@ export class FileBackend {
 		return keyOf(request, this.options);
 	}
 
+	/** The same for all spellings of a URL that are one. */
+	createUrlKey(url: string): string {
+		return keyPrefixOf('', url, this.options.ignoredParameters);
+	}
+
 	/** Whether answers to this method are kept. */
 	isCacheableMethod(method: string): boolean {
 		const {allowedMethods = ['GET', 'HEAD']} = this.options;

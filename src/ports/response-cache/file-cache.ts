@@ -8,7 +8,7 @@ import {BodyFile} from './body-file.js';
 import {Budget} from './budget.js';
 import {CachedResponse} from './cached-response.js';
 import {cacheDirectory, makeDirectory} from './directory.js';
-import {Draft, writeEntry} from './draft.js';
+import {Draft, formatFile, writeFile} from './draft.js';
 import {fileNameOf, isOwnFileName} from './file-name.js';
 import type {Head, ResponseHead} from './head.js';
 import {headOf} from './response-head.js';
@@ -158,44 +158,57 @@ export class FileCache {
 		}
 	}
 
-	/** Whether a body of so many bytes may be stored at all. */
-	mayHold(bodyBytes: number): boolean {
-		return this.#budget.mayHold(bodyBytes);
+	/** Whether a file of so many bytes may be stored at all. */
+	mayHold(bytes: number): boolean {
+		return this.#budget.mayHold(bytes);
 	}
 
 	/** @throws CacheError `too-large`; as `write`. */
 	async writeBody(head: Head, body: Uint8Array): Promise<void> {
-		if (!this.mayHold(body.byteLength)) throw tooLarge(body.byteLength);
-		await this.#budget.noteWritten(writeEntry(this.#incoming, this.#fileOf(head.key), head, body));
+		const bytes = formatFile(head, body);
+		if (!this.mayHold(bytes.byteLength)) throw tooLarge(body.byteLength);
+		writeFile(this.#incoming, this.#fileOf(head.key), bytes);
+		await this.#budget.noteWritten(bytes.byteLength);
 	}
 
-	/** A body that comes in pieces: commit it with `commit`, or discard it. */
+	/** A body that comes in pieces: store it with `commit`, or discard it. */
 	begin(head: ResponseHead): Promise<Draft> {
 		return Draft.begin(this.#incoming, head);
 	}
 
-	async commit(draft: Draft, key: string): Promise<void> {
-		await draft.commit(this.#fileOf(key));
-		await this.#budget.noteWritten(draft.bodyBytes);
+	/** @param isWanted - asked at the last moment. */
+	async commit(draft: Draft, key: string, isWanted?: () => boolean): Promise<void> {
+		if (!(await draft.commit(this.#fileOf(key), isWanted))) return;
+		await this.#budget.noteWritten(draft.fileBytes);
 	}
 
 	/** The same body with another head, unless another entry has taken its place. */
 	async rewrite({head: {key}, body, inode}: StoredEntry, head: ResponseHead): Promise<void> {
-		if (lstatSync(this.#fileOf(key), {throwIfNoEntry: false})?.ino !== inode) return;
+		const isThere = () => lstatSync(this.#fileOf(key), {throwIfNoEntry: false})?.ino === inode;
+		if (!isThere()) return;
 		if (body instanceof Uint8Array) await this.writeBody(head, body);
-		else await this.writeStream(head, body.stream());
+		else await this.writeStream(head, body.stream(), isThere);
 	}
 
-	/** A response whose body is read to its end. @throws as `write`. */
-	async writeStream(head: ResponseHead, body: ReadableStream<Uint8Array> | null): Promise<void> {
+	/**
+	 * A response whose body is read to its end.
+	 *
+	 * @param isWanted - asked then, whether it is still to be stored.
+	 * @throws as `write`.
+	 */
+	async writeStream(
+		head: ResponseHead,
+		body: ReadableStream<Uint8Array> | null,
+		isWanted: () => boolean = () => true,
+	): Promise<void> {
 		const draft = await this.begin(head);
 		try {
 			for await (const chunk of body ?? []) {
 				await draft.append(chunk);
-				if (!this.mayHold(draft.bodyBytes)) throw tooLarge(draft.bodyBytes);
+				if (!this.mayHold(draft.fileBytes)) throw tooLarge(draft.bodyBytes);
 			}
 
-			await this.commit(draft, head.key);
+			await this.commit(draft, head.key, isWanted);
 		} finally {
 			// What was committed has another name by now.
 			await draft.discard();

@@ -9,10 +9,10 @@ export interface FillContext {
 	readonly body: ReadableStream<Uint8Array>;
 	/** Undefined where the answer does not tell; else a body of another length is none. */
 	readonly lengthBytes: number | undefined;
-	/** Whether so many bytes may be stored. */
+	/** Whether a file of so many bytes may be stored. */
 	readonly mayHold: (bytes: number) => boolean;
-	/** Stores the whole body. */
-	readonly commit: () => Promise<void>;
+	/** Stores the whole body, if it is still wanted. */
+	readonly commit: (isWanted: () => boolean) => Promise<void>;
 	/** Ends the request. */
 	readonly abort: () => void;
 }
@@ -22,6 +22,9 @@ const CHUNK_BYTES = 64 * 1024;
 const AHEAD_BYTES = 4 * 1024 * 1024;
 /** What is less when the last reader leaves is fetched for the next. */
 const FINISH_BYTES = 1024 * 1024;
+
+/** A response need not be read to its end, nor be cancelled: who forgets it has left. */
+const abandoned = new FinalizationRegistry<() => void>(leave => leave());
 
 /**
  * One body on its way to the disk, and those who read it meanwhile: each reads
@@ -52,9 +55,9 @@ export class Fill {
 		setImmediate(() => this.#endIfLeft());
 	}
 
-	/** Whether it can be joined: not once it has failed, was left, or was read by all. */
+	/** Whether it can be joined: not once it has failed, was left, was read by all, or is read on by one alone. */
 	get isReadable(): boolean {
-		return !this.#isLeft && !this.isClosed && !(this.#end instanceof Error);
+		return !this.#isLeft && !this.isClosed && this.#rest === undefined && !(this.#end instanceof Error);
 	}
 
 	/** Whether it is stored, and its file closed. */
@@ -82,13 +85,14 @@ export class Fill {
 			leaving.abort(reason);
 			this.#leave();
 		};
-		return new ReadableStream<Uint8Array>(
+		const stream = new ReadableStream<Uint8Array>(
 			{
 				start: controller => {
 					const onAbort = () => {
 						controller.error(signal?.reason);
 						leave(signal?.reason);
 					};
+					if (signal?.aborted) return onAbort();
 					signal?.addEventListener('abort', onAbort, {once: true, signal: leaving.signal});
 				},
 				pull: async controller => {
@@ -106,6 +110,8 @@ export class Fill {
 			},
 			{highWaterMark: 0},
 		);
+		abandoned.register(stream, leave);
+		return stream;
 	}
 
 	/** Undefined at the end. */
@@ -165,7 +171,7 @@ export class Fill {
 			// A body that was given up ends like one that is whole.
 			const isWhole = lengthBytes === undefined || lengthBytes === draft.bodyBytes;
 			if (this.#isLeft || !isWhole) throw cutShort();
-			if (!this.#isForgotten) await commit();
+			await commit(() => !this.#isForgotten);
 			this.#end = 'whole';
 		} catch (error) {
 			abort();
@@ -186,7 +192,9 @@ export class Fill {
 			await draft.append(value);
 			this.#file.grow(draft.bodyBytes);
 			this.#changed.notify();
-			if (!mayHold(draft.bodyBytes)) return false;
+			// One of which nothing is left to come can be read by all, though it is not stored.
+			if (!mayHold(draft.fileBytes) && draft.bodyBytes !== lengthBytes) return false;
+			if (!mayHold(draft.fileBytes)) this.#isForgotten = true;
 			if (lengthBytes !== undefined) continue;
 			const isWanted = () => this.#file.bytes - this.#furthest < AHEAD_BYTES;
 			await this.#changed.until(() => this.#readers === 0 || isWanted(), this.#over.signal);
