@@ -116,7 +116,8 @@ export class FileCache {
 	async *values(): AsyncGenerator<CachedResponse | CachedValue, void> {
 		for await (const file of this.paths()) {
 			const entry = openEntry(file, undefined);
-			if (entry !== undefined) yield valueOf(entry);
+			const value = entry && valueOf(entry);
+			if (value !== undefined) yield value;
 		}
 	}
 
@@ -235,12 +236,18 @@ export class FileCache {
 	}
 }
 
-function valueOf({head, body, ...rest}: StoredEntry): CachedResponse | CachedValue {
+/** Undefined for what is none by now: somebody else has had the file. */
+function valueOf({head, body, ...rest}: StoredEntry): CachedResponse | CachedValue | undefined {
 	if (head.kind === 'response') return new CachedResponse({head, body, ...rest});
 	const bytes = body instanceof Uint8Array ? body : body.readSync();
 	if (head.kind === 'bytes') return bytes;
 	const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-	return head.kind === 'text' ? text : decodeValue(text);
+	if (head.kind === 'text') return text;
+	try {
+		return decodeValue(text);
+	} catch {
+		return undefined;
+	}
 }
 
 /** A failure is one of the promise. */

@@ -81,9 +81,40 @@ function isValue(kind: string | undefined): boolean {
 	return kind === 'bytes' || kind === 'text' || kind === 'json';
 }
 
-function isResponse({kind, url, status, headers, caching, storedAtMs}: Partial<ResponseHead>): boolean {
-	const isAnswer = kind === 'response' && typeof url === 'string' && Number.isInteger(status) && Array.isArray(headers);
-	return isAnswer && Number.isFinite(storedAtMs) && Number.isFinite(caching?.received);
+/** Whatever somebody else may have put there: a `Response` can be made of it, and its freshness be told. */
+function isResponse(head: Partial<Record<keyof ResponseHead, unknown>>): boolean {
+	const {kind, status, statusText, redirected, headers, untilMs, storedAtMs} = head;
+	const texts = [head.method, head.requestUrl, head.url, statusText];
+	if (kind !== 'response' || !texts.every(text => typeof text === 'string')) return false;
+	if (!(Number.isInteger(status) && (status as number) >= 200 && (status as number) < 600)) return false;
+	if (!HEADER_VALUE.test(statusText as string) || typeof redirected !== 'boolean') return false;
+	if (!(Array.isArray(headers) && headers.every(isHeader))) return false;
+	return Number.isFinite(storedAtMs) && isTime(untilMs) && isCaching(head.caching);
+}
+
+function isTime(untilMs: unknown): boolean {
+	// For ever is null in JSON.
+	return untilMs === undefined || untilMs === null || typeof untilMs === 'number';
+}
+
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** Of a header, and of what is beside the status. */
+// eslint-disable-next-line no-control-regex -- these are the ones that may not be there
+const HEADER_VALUE = /^[^\0\r\n\u0100-\uffff]*$/;
+
+function isHeader(pair: unknown): boolean {
+	if (!Array.isArray(pair)) return false;
+	const [name, value] = pair as unknown[];
+	return typeof name === 'string' && typeof value === 'string' && HEADER_NAME.test(name) && HEADER_VALUE.test(value);
+}
+
+function isCaching(caching: unknown): boolean {
+	const {received, headers, varied} = Object(caching) as Partial<CachingFacts>;
+	return Number.isFinite(received) && isTexts(headers) && isTexts(varied);
+}
+
+function isTexts(texts: unknown): boolean {
+	return typeof texts === 'object' && texts !== null && Object.values(texts).every(text => typeof text === 'string');
 }
 
 function hex(value: number, digits: number): string {

@@ -1,10 +1,9 @@
-import {existsSync} from 'node:fs';
+import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {FileBackend, type FileBackendOptions, type KeyedRequest} from '../../../../src/ports/response-cache/index.js';
 import {temporaryDirectory, TestClock} from '../../../helpers/cache.js';
 import {all} from '../../../helpers/response-cache.js';
-import {writeFileSync} from 'node:fs';
 
 const URL_A = 'https://a.example/a';
 const URL_B = 'https://a.example/b';
@@ -120,6 +119,46 @@ test('test_get_response__*: what cannot be read, or is no response, is a miss an
 
 	await backend.responses.write(key(URL_A), 'text');
 	t.is(await backend.getResponse(key(URL_A)), undefined);
+});
+
+test('test_get_response__*: a head that somebody else has made, in which something is amiss, is a miss and no exception', async t => {
+	const {backend, key, save} = open(t);
+	await save(URL_A, 'body');
+	const [file = ''] = await all(backend.responses.paths());
+	const whole = readFileSync(file, 'latin1');
+	const [line = ''] = whole.split('\n');
+	const [head, body] = [JSON.parse(whole.slice(line.length + 1, -4)) as object, whole.slice(-4)];
+	const headers = {caching: {received: 1, headers: null, varied: {}}};
+	const wrong = {
+		...{status: 99, statusText: 1, headers: [1], caching: null, url: 1, requestUrl: undefined, method: null},
+		...{storedAtMs: 'x', untilMs: 'soon', redirected: 1},
+	};
+	const heads = [
+		headers,
+		{headers: [['a']]},
+		{headers: [['a b', 'c']]},
+		{headers: [['a', 'b\nc']]},
+		{statusText: 'ä\n'},
+	];
+	heads.push(...Object.entries(wrong).map(([name, value]) => ({[name]: value}) as never));
+	for (const each of heads) {
+		const json = JSON.stringify({...head, ...each});
+		writeFileSync(file, `LARDER1 ${json.length.toString(16).padStart(8, '0')} 0000000000004\n${json}${body}`, 'latin1');
+		t.is(await backend.getResponse(key(URL_A)), undefined, JSON.stringify(each));
+		t.deepEqual(await all(backend.responses.values()), [], JSON.stringify(each));
+	}
+
+	writeFileSync(file, whole, 'latin1');
+	t.is(await (await backend.getResponse(key(URL_A)))?.text(), 'body');
+});
+
+test('H1: a value that is no JSON any more is a miss', async t => {
+	const {backend} = open(t);
+	await backend.responses.write('a', {a: 1});
+	const [file = ''] = await all(backend.responses.paths());
+	writeFileSync(file, readFileSync(file, 'latin1').replace('{"a":1}', '{"a":1,'));
+	t.is(await backend.responses.read('a'), undefined);
+	t.deepEqual(await all(backend.responses.values()), []);
 });
 
 test('test_save_response: it is there under its key', async t => {

@@ -47,10 +47,10 @@ for (const [what, asked, changed] of [
 
 for (const size of [4, LARGE_BYTES]) {
 	test(`what takes the place of an entry while that is asked about keeps it, and nobody gets a part of each (${size} bytes)`, async t => {
-		let meanwhile: (() => Promise<unknown>) | undefined;
+		const meanwhile: Array<() => Promise<unknown>> = [];
 		const transport: typeof globalThis.fetch = async (...args) => {
 			const response = await globalThis.fetch(...args);
-			await meanwhile?.();
+			await meanwhile.pop()?.();
 			return response;
 		};
 		const {fetch, origin, clock} = await setUpFetch(t, {fetch: transport});
@@ -58,10 +58,10 @@ for (const size of [4, LARGE_BYTES]) {
 		await (await fetch(url)).arrayBuffer();
 		clock.advance(61_000);
 		const {backend} = fetch;
-		meanwhile = () => {
+		meanwhile.push(() => {
 			const headers = {'etag': '"2"', 'cache-control': 'max-age=60'};
 			return backend.saveResponse({method: 'GET', url}, new Response('b'.repeat(size + 1), {headers}));
-		};
+		});
 		const renewed = await fetch(url);
 		t.deepEqual([renewed.headers.get('etag'), (await renewed.text())[0]], ['"1"', 'a']);
 		const stored = await backend.getResponse(backend.createKey({method: 'GET', url}));
