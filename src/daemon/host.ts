@@ -8,6 +8,8 @@ export interface Host {
 	readonly searchPath: string;
 	readonly fuseDevice: string;
 	readonly fuseConf: string;
+	/** Where the kernel shows the connections of FUSE file systems: fusectl. */
+	readonly connections: string;
 	/** The table of mounts. */
 	readonly mountInfo: string;
 	/** The state of this process, with its capabilities. */
@@ -20,6 +22,7 @@ export function thisHost(env: Readonly<Record<string, string | undefined>>): Hos
 		searchPath: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
 		fuseDevice: '/dev/fuse',
 		fuseConf: '/etc/fuse.conf',
+		connections: '/sys/fs/fuse/connections',
 		mountInfo: '/proc/self/mountinfo',
 		status: '/proc/self/status',
 	};

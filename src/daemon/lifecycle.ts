@@ -1,19 +1,19 @@
-import {setInterval} from 'node:timers/promises';
 import {asError, messageOf} from '../base/errors.js';
 import {createLog, type AdjustableLog} from '../base/log.js';
 import {formatRate} from '../base/units.js';
 import {loadConfig, type Config, type ConfigRequest} from '../config/load.js';
 import {changedOptions, OPTIONS} from '../config/options.js';
 import {describeLimits, LIMIT_OPTIONS, limitsOf} from '../library/settings.js';
+import {showConnections} from './connection.js';
+import {endOfDrive} from './end-of-drive.js';
 import {thisHost, type Host} from './host.js';
+import {MountError} from './mount-error.js';
 import {mountDrive, type MountedDrive} from './mount.js';
-import {isLarder, mountAt} from './mount-table.js';
+import {mountAt} from './mount-table.js';
 import {prepareMountPoint} from './mountpoint.js';
 import {createNotifier, type Notifier} from './notify.js';
 import {watchConfig} from './watch.js';
-
-/** How often we look whether somebody else has unmounted the drive: the binding does not tell. */
-const LOOK_EVERY_MS = 1000;
+import {startWatchdog, type Watchdog} from './watchdog.js';
 
 /**
  * Mounts a drive and serves it until a signal comes or somebody unmounts it.
@@ -35,8 +35,10 @@ export async function runDaemon(
 	process.on('unhandledRejection', thrown => log.error('unexpected', {error: asError(thrown).stack}));
 	try {
 		const directory = await prepareMountPoint(mountpoint, {host, log, allowOther: config.settings.allowOther});
+		await showConnections(host);
+		const watchdog = await startWatchdog(directory, {host, log});
 		const mounted = await mountDrive(config, directory, {log, searchPath: host.searchPath, surroundings: request});
-		await serve(mounted, {config, request, log, host, notifier, directory, ended, onReady});
+		await serve(mounted, {config, request, log, host, notifier, directory, watchdog, ended, onReady});
 	} finally {
 		notifier.close();
 		ended.forget();
@@ -50,13 +52,16 @@ interface Service {
 	readonly host: Host;
 	readonly notifier: Notifier;
 	readonly directory: string;
+	readonly watchdog: Watchdog;
 	readonly ended: EndOfService;
 	readonly onReady: (mountpoint: string) => void;
 }
 
 async function serve({cache, transport}: MountedDrive, service: Service): Promise<void> {
-	const {config, log, host, notifier, directory, ended} = service;
+	const {config, log, host, notifier, directory, watchdog, ended} = service;
 	const {cacheDir} = config.settings;
+	const mount = await mountAt(host.mountInfo, directory);
+	if (mount !== undefined) watchdog.guard(mount.device);
 	const loaded = cache
 		.load()
 		.catch((error: unknown) => log.error('the store could not be read', {reason: messageOf(error)}));
@@ -66,13 +71,16 @@ async function serve({cache, transport}: MountedDrive, service: Service): Promis
 	await notifier.ready(`serving ${directory}`);
 	service.onReady(directory);
 
-	const why = await Promise.race([ended.signal, unmountedByOthers(directory, host)]);
-	log.info('unmounting', {mountpoint: directory, why});
+	const taken = mount === undefined ? 'unmounted' : endOfDrive(mount, transport, host);
+	const why = await Promise.race([ended.signal, taken]);
+	log.info('unmounting', {mountpoint: directory, why: why === 'unmounted' ? 'unmounted by another program' : why});
 	await notifier.stopping();
 	await watcher.close();
-	if (why !== UNMOUNTED) await transport.unmount();
+	if (why !== 'unmounted') await transport.unmount();
+	watchdog.dismiss();
 	await loaded;
 	await cache.close();
+	if (why === 'aborted') throw new MountError(`the connection of the drive at ${directory} was aborted from outside`);
 }
 
 /**
@@ -134,15 +142,4 @@ function endOfService(): EndOfService {
 			for (const name of SIGNALS) process.removeAllListeners(name);
 		},
 	};
-}
-
-const UNMOUNTED = 'unmounted by another program';
-
-async function unmountedByOthers(directory: string, host: Host): Promise<string> {
-	for await (const _ of setInterval(LOOK_EVERY_MS, undefined, {ref: false})) {
-		const mount = await mountAt(host.mountInfo, directory);
-		if (mount === undefined || !isLarder(mount)) break;
-	}
-
-	return UNMOUNTED;
 }

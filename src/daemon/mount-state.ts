@@ -89,12 +89,21 @@ export async function recoverDeadMounts(mountPoint: string, host: Host, log: Log
  * @returns why it failed, in the words of the program that tried.
  */
 export async function runUnmount(mountPoint: string, host: Host, {lazy}: {lazy: boolean}): Promise<string | undefined> {
-	const helper = host.uid === 0 ? undefined : await fusermount(host);
-	const command: [string, ...string[]] = helper
-		? [helper, '-u', ...(lazy ? ['-z'] : []), '--', mountPoint]
-		: ['umount', ...(lazy ? ['-l'] : []), '--', mountPoint];
+	const command = await unmountCommand(mountPoint, host, {lazy});
 	const outcome = await run(command, {timeoutMs: UNMOUNT_MS, env: {PATH: host.searchPath}});
 	if (outcome.code === 0) return undefined;
 	if (outcome.timedOut) return `${command[0]} did not finish within ${UNMOUNT_MS / 1000} s`;
 	return outcome.complaint || `${command[0]} failed`;
+}
+
+/** What unmounts, as `runUnmount` runs it. */
+export async function unmountCommand(
+	mountPoint: string,
+	host: Host,
+	{lazy}: {lazy: boolean},
+): Promise<[string, ...string[]]> {
+	const helper = host.uid === 0 ? undefined : await fusermount(host);
+	return helper
+		? [helper, '-u', ...(lazy ? ['-z'] : []), '--', mountPoint]
+		: ['umount', ...(lazy ? ['-l'] : []), '--', mountPoint];
 }

@@ -2,6 +2,8 @@
 import {readFile} from 'node:fs/promises';
 
 export interface Mount {
+	/** The device that its files are on, `0:41`. Of a FUSE file system the second number is its connection's. */
+	readonly device: string;
 	readonly mountPoint: string;
 	/** `fuse`, or `fuse.` and the subtype. */
 	readonly fsType: string;
@@ -11,17 +13,17 @@ export interface Mount {
 
 /**
  * `36 35 0:41 / /mnt/my\040drive rw,nosuid - fuse larder rw,user_id=0` ->
- * mount point `/mnt/my drive`, type `fuse`, source `larder`.
+ * device `0:41`, mount point `/mnt/my drive`, type `fuse`, source `larder`.
  *
  * @see proc_pid_mountinfo(5)
  */
 export function parseMountInfo(text: string): Mount[] {
 	return text.split('\n').flatMap(line => {
 		const [ids = '', filesystem] = line.split(' - ', 2);
-		const mountPoint = ids.split(' ')[4];
+		const [, , device, , mountPoint] = ids.split(' ');
 		const [fsType, source = ''] = filesystem?.split(' ') ?? [];
-		if (mountPoint === undefined || fsType === undefined) return [];
-		return [{mountPoint: unescape(mountPoint), fsType: unescape(fsType), source: unescape(source)}];
+		if (device === undefined || mountPoint === undefined || fsType === undefined) return [];
+		return [{device, mountPoint: unescape(mountPoint), fsType: unescape(fsType), source: unescape(source)}];
 	});
 }
 
@@ -48,6 +50,11 @@ export function isFuse({fsType}: Mount): boolean {
 
 export function isLarder(mount: Mount): boolean {
 	return mount.fsType === 'fuse.larder' || (isFuse(mount) && mount.source === 'larder');
+}
+
+/** `/mnt/my drive` -> `/mnt/my\\040drive`: as the table has it. */
+export function escaped(mountPoint: string): string {
+	return mountPoint.replace(/[ \t\n\\#]/g, char => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
 /** The kernel writes space, tab, line feed, backslash and `#` as three octal digits. */

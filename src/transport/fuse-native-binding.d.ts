@@ -63,7 +63,6 @@ declare module 'fuse-native' {
 		fsname?: string;
 		subtype?: string;
 		allowOther?: boolean;
-		autoUnmount?: boolean;
 		autoCache?: boolean;
 		defaultPermissions?: boolean;
 		/** Seconds as text: the number 0 would be dropped. */

@@ -70,7 +70,6 @@ export class FuseNative implements Transport {
 			fsname: LIBFUSE_OPTIONS,
 			subtype: 'larder',
 			allowOther,
-			autoUnmount: true,
 			autoCache: true,
 			// The kernel lets in nobody but the owner anyway; asking for permissions costs a third of all requests.
 			defaultPermissions: allowOther,

@@ -2,10 +2,8 @@
 import test, {type ExecutionContext} from 'ava';
 import {spawn, type ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
-import {existsSync} from 'node:fs';
 import {chmod, mkdir, readdir, readFile, readlink, writeFile} from 'node:fs/promises';
 import path from 'node:path';
-import {abortConnection} from '../../src/transport/kernel/device.js';
 import {CAPTURED} from '../helpers/captured-requests.js';
 import {evaluate, isMounted, listed, put, reading, startDrive, workDirectory} from '../helpers/drive.js';
 import type {Mount, MountOptions} from '../helpers/mount.js';
@@ -160,26 +158,6 @@ asRoot(`who has a file open when the drive is unmounted gets an error, and the d
 	t.regex(await hung, /^E(INTR|NOTCONN|CONNABORTED|NOENT)$/);
 	t.false(await isMounted(mount.directory));
 });
-
-const CONNECTIONS = '/sys/fs/fuse/connections';
-const canAbort = IS_ROOT && existsSync(CONNECTIONS);
-(canAbort ? test : test.skip)(
-	`an aborted connection frees who waits for a drive that is stopped${canAbort ? '' : ' (skipped: no fusectl here)'}`,
-	async t => {
-		const {mount} = await start(t);
-		if ((await readdir(CONNECTIONS)).length === 0) await run('mount', ['-t', 'fusectl', 'fusectl', CONNECTIONS]);
-		process.kill(mount.pid, 'SIGSTOP');
-		const waiting = evaluate('fs.readdirSync(f)', [mount.directory]);
-		await abortConnection(mount.directory);
-		t.regex(await waiting, /^E(NOTCONN|CONNABORTED)$/);
-		process.kill(mount.pid, 'SIGCONT');
-		await until(
-			'the drive has ended or is unmounted',
-			async () => (await run('umount', ['-l', mount.directory])).code === 0,
-		);
-		t.is(await mount.exited(), 0);
-	},
-);
 
 asRoot(`what this kernel sends today is decoded${becauseRoot}`, async t => {
 	const directory = await workDirectory(t);

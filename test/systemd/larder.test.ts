@@ -8,6 +8,14 @@ const missing = whyNoBox();
 const because = missing === undefined ? '' : ` (skipped: ${missing})`;
 const testInBox = missing === undefined ? test.serial : test.skip;
 
+/** Takes a descriptor of another process, and keeps it: pidfd_open(2), pidfd_getfd(2). */
+const HOLD = `
+import ctypes, signal, sys
+syscall = ctypes.CDLL(None).syscall
+pid = syscall(434, int(sys.argv[1]), 0)
+if syscall(438, pid, int(sys.argv[2]), 0) >= 0: print('held', flush=True)
+signal.pause()`;
+
 function fileOf(url: string): string {
 	return `${MOUNT_POINT}/by-url/${encodeURIComponent(url)}`;
 }
@@ -82,7 +90,7 @@ testInBox(
 		report state systemctl is-active "$UNIT"
 		report result show Result
 		report mounts kernel_mounts
-		report left bash -c "ps -eo comm= | grep -E 'node|fusermount'"
+		report left bash -c "ps -eo comm= | grep -E 'node|fusermount|^sh$'"
 		report warnings journal --priority=warning
 		`,
 			fileOf(origin.serve('/hangs', {hang: true})),
@@ -121,6 +129,35 @@ testInBox(`killed outright, it comes back by itself and serves what it had store
 	t.is(said('mounts'), '1');
 	t.is(origin.requests.length, 1);
 });
+
+testInBox(
+	`killed with all its processes it leaves no reader waiting, even where somebody else holds its device${because}`,
+	async t => {
+		const origin = await startOrigin(t);
+		const said = await inBox(
+			t,
+			`
+		drop_in Restart=no LimitCORE=0 Environment=LARDER_TRANSPORT=kernel
+		systemctl start "$UNIT"
+		cat "$1" >/dev/null 2>/run/reader & reader=$!
+		wait_for 10 grep -q '"downloads_running": 1' "$MP/stats.json"
+		pid=$(show MainPID)
+		device=$(find /proc/$pid/fd -lname /dev/fuse -printf %f -quit)
+		python3 -c "$2" "$pid" "$device" >/run/holder & holder=$!
+		wait_for 10 grep -q held /run/holder
+		report took-ms ms systemctl kill --kill-whom=all --signal=KILL "$UNIT"
+		wait $reader; report reader cat /run/reader
+		wait_for 10 systemctl is-failed "$UNIT"
+		report mounts kernel_mounts
+		kill $holder
+		`,
+			fileOf(origin.serve('/hangs', {hang: true})),
+			HOLD,
+		);
+		t.regex(said('reader'), /Transport endpoint is not connected|Software caused connection abort/);
+		t.is(said('mounts'), '0');
+	},
+);
 
 testInBox(`a dead mount in the place of the drive is taken away at the start${because}`, async t => {
 	const said = await inBox(

@@ -1,12 +1,11 @@
 import {spawn} from 'node:child_process';
 import {closeSync, constants, openSync} from 'node:fs';
-import {access, readFile, writeFile} from 'node:fs/promises';
+import {access} from 'node:fs/promises';
 import path from 'node:path';
 import {cleanStdio, type Stdio} from '../../base/clean-spawn.js';
 import {libc} from './libc.js';
 
 const FUSE_DEVICE = '/dev/fuse';
-const CONNECTIONS = '/sys/fs/fuse/connections';
 const {O_RDWR} = constants;
 const O_CLOEXEC = 0o2_000_000;
 
@@ -50,19 +49,6 @@ export async function unmountDevice({mountpoint, searchPath}: DeviceOptions): Pr
 			? ['umount', '-l', '--', mountpoint]
 			: [await helper(searchPath), '-u', '-z', '--', mountpoint];
 	await run(command, {searchPath});
-}
-
-/**
- * Ends the connection of the drive that is mounted at `mountpoint`, hung or
- * not: who waits for it gets ECONNABORTED. The mount stays, dead.
- *
- * @throws Error where the drive is not there or the kernel shows no connections (fusectl).
- */
-export async function abortConnection(mountpoint: string): Promise<void> {
-	const line = findMount(await readFile('/proc/self/mountinfo', 'utf8'), mountpoint);
-	const minor = line?.split(' ')[2]?.split(':')[1];
-	if (minor === undefined) throw new Error(`nothing is mounted at ${mountpoint}`);
-	await writeFile(path.join(CONNECTIONS, minor, 'abort'), '1');
 }
 
 async function mountAsRoot({mountpoint, allowOther, searchPath}: DeviceOptions): Promise<number> {
@@ -142,11 +128,4 @@ function run(
 			else reject(new Error(complaint.split('\n')[0] || `${program} ended with ${signal ?? code}`));
 		});
 	});
-}
-
-/** The last line of `/proc/self/mountinfo` that is about `mountpoint`. */
-function findMount(mountInfo: string, mountpoint: string): string | undefined {
-	// proc_pid_mountinfo(5)
-	const escaped = mountpoint.replace(/[ \t\n\\#]/g, char => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
-	return mountInfo.split('\n').findLast(line => line.split(' ')[4] === escaped);
 }

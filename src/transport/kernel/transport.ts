@@ -21,6 +21,12 @@ export class KernelTransport implements Transport {
 		passthrough: false,
 	};
 
+	/** Of `ended`. */
+	#end: (by: Promise<unknown>) => void = () => undefined;
+	readonly ended = new Promise<unknown>(resolve => {
+		this.#end = resolve;
+	});
+
 	readonly #device: DeviceOptions;
 	#session: Session | undefined;
 
@@ -42,6 +48,7 @@ export class KernelTransport implements Transport {
 			const {operations, dispatcher, deadlines, log} = this;
 			this.#session = new Session(device, {operations, dispatcher, deadlines, log});
 			await this.#session.begun;
+			this.#end(this.#session.ended);
 		} catch (error) {
 			await this.unmount().catch(() => undefined);
 			throw error;
