@@ -78,7 +78,8 @@ async function checkAllowOther({fuseConf}: Host): Promise<void> {
 function alreadyMounted(mount: LeftMount): string {
 	const {mountPoint, fsType, source, state} = mount;
 	if (state === 'silent') {
-		const hint = `end its process, or detach it with: umount -l ${quoted(mountPoint)}`;
+		const detach = isLarder(mount) ? 'larder unmount --force' : 'umount -l';
+		const hint = `end its process, or detach it with: ${detach} ${quoted(mountPoint)}`;
 		return `the ${fsType} file system at ${mountPoint} does not answer; ${hint}`;
 	}
 

@@ -104,7 +104,7 @@ onFuse(title('dead mounts are removed, each with a line in the log, and the moun
 onFuse(title('a mount that does not answer is left alone and named'), async t => {
 	const folder = temporaryFolder(t);
 	fuseMount(t, folder, {source: 'larder'});
-	const message = `the fuse.test file system at ${folder} does not answer; end its process, or detach it with: umount -l ${folder}`;
+	const message = `the fuse.test file system at ${folder} does not answer; end its process, or detach it with: larder unmount --force ${folder}`;
 	await t.throwsAsync(prepare(folder), {instanceOf: MountError, message});
 });
 
