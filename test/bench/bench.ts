@@ -35,10 +35,19 @@ export function startWorkers(bench: Bench, count: number): Worker[] {
 	return Array.from({length: count}, () => new Worker(bench.cleanup));
 }
 
+export interface DriveSettings {
+	/** Of the directory that it is mounted at. */
+	readonly name?: string;
+	readonly flags?: readonly string[];
+}
+
 /** A daemon on a store, which exists. */
-export function startDrive(bench: Bench, store: string): Promise<BenchDrive> {
-	const {directory, cleanup, nodeOptions} = bench;
-	return BenchDrive.start({mountpoint: path.join(directory, 'mnt'), cacheDir: store, cleanup, nodeOptions});
+export function startDrive(
+	{directory, cleanup, nodeOptions}: Bench,
+	store: string,
+	{name = 'mnt', flags = []}: DriveSettings = {},
+): Promise<BenchDrive> {
+	return BenchDrive.start({mountpoint: path.join(directory, name), cacheDir: store, cleanup, nodeOptions, flags});
 }
 
 /** Runs a program whose output nobody wants. */

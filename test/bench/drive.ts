@@ -22,6 +22,8 @@ export interface DriveOptions {
 	readonly cacheDir: string;
 	readonly cleanup: Cleanup;
 	readonly nodeOptions: readonly string[];
+	/** Of `larder mount`. */
+	readonly flags: readonly string[];
 }
 
 /** A mounted drive in a process of its own, whose use of the machine is watched. */
@@ -42,9 +44,19 @@ export class BenchDrive {
 	}
 
 	/** Resolves when the drive is mounted. */
-	static async start({mountpoint, cacheDir, cleanup, nodeOptions}: DriveOptions): Promise<BenchDrive> {
+	static async start({mountpoint, cacheDir, cleanup, nodeOptions, flags}: DriveOptions): Promise<BenchDrive> {
 		await mkdir(mountpoint, {recursive: true});
-		const args = ['mount', mountpoint, '--cache-dir', cacheDir, '--max-size', '100GB', '--log-format', 'json'];
+		const args = [
+			'mount',
+			mountpoint,
+			'--cache-dir',
+			cacheDir,
+			'--max-size',
+			'100GB',
+			'--log-format',
+			'json',
+			...flags,
+		];
 		const child = spawn(process.execPath, [...nodeOptions, LARDER, ...args], {
 			stdio: ['ignore', 'ignore', 'pipe'],
 			env: {PATH: process.env['PATH'], HOME: cacheDir, XDG_CONFIG_HOME: path.join(cacheDir, 'no-config')},

@@ -1,9 +1,23 @@
 /** What a worker is told and what it answers. */
 import type {Cpu} from './measure.js';
 
+/** Files by a prefix and a number. */
+export interface Numbered {
+	readonly prefix: string;
+	readonly first: number;
+	readonly step: number;
+	readonly count: number;
+}
+
 export type Job =
 	/** Reads files one after another, each to its end. */
 	| {readonly kind: 'read'; readonly files: readonly string[]; readonly hash?: boolean}
+	/** So many opens, each read for its first bytes and closed: of the files of a prefix and the numbers from `first` on, `step` apart. */
+	| ({readonly kind: 'heads'; readonly bytes: number} & Numbered)
+	/** A stat(2) of each. */
+	| ({readonly kind: 'stat'} & Numbered)
+	/** So many reads of one page each, no page twice, in an order that nobody can foresee. */
+	| {readonly kind: 'pages'; readonly file: string; readonly count: number}
 	/** Puts entries into a store that nobody has open: URLs of a prefix and the numbers `[from, to)`. */
 	| {
 			readonly kind: 'plant';

@@ -19,6 +19,8 @@ import {table} from './report.js';
 import {responseCache} from './response-cache.js';
 import {seeking} from './seeking.js';
 import {smallFiles} from './small-files.js';
+import {transport} from './transport.js';
+import {transportListing} from './transport-listing.js';
 import {ttlCache} from './ttl-cache.js';
 import {warmFile} from './warm-file.js';
 
@@ -29,6 +31,8 @@ const WORKLOADS: Readonly<Record<string, Workload>> = {
 	'small-files': smallFiles,
 	'listing': tenThousand,
 	'many-entries': hundredThousand,
+	'transport': transport,
+	'transport-listing': transportListing,
 	'library': library,
 	'disk-cache': diskCache,
 	'ttl-cache': ttlCache,

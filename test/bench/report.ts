@@ -27,6 +27,8 @@ export interface Row {
 export type Amount =
 	| {readonly bytes: number}
 	| {readonly files: number}
+	/** Of a few microseconds each. */
+	| {readonly operations: number}
 	/** Nothing to divide by: the time itself counts. */
 	| 'time'
 	/** The runs' seconds are those of one call. It is shown how many follow one another in a second, … */
@@ -110,6 +112,11 @@ export function atMost(limit: number, runs: Runs, subject: string, reference: st
 	return {says: `≤ ${limit}x ${reference}`, met: ratio(runs, subject, reference) <= limit};
 }
 
+/** At least so many times as fast as another. */
+export function timesAsFast(times: number, runs: Runs, subject: string, reference: string): Target {
+	return {says: `≥ ${times}x as fast as ${reference}`, met: ratio(runs, subject, reference) <= 1 / times};
+}
+
 /** At least so many bytes a second. */
 export function atLeast(bytesPerSecond: number, runs: Runs, subject: string, bytes: number): Target {
 	return {
@@ -176,6 +183,7 @@ function inUnits(seconds: number, amount: Amount): string {
 	if (amount === 'calls') return `${Math.round(1 / seconds)} calls/s`;
 	if (amount === 'one call') return `${microseconds(seconds)} µs`;
 	if ('files' in amount) return `${Math.round(amount.files / seconds)} files/s`;
+	if ('operations' in amount) return `${(amount.operations / seconds / 1000).toFixed(1)} k/s`;
 	return `${(amount.bytes / seconds / 1e9).toFixed(2)} GB/s`;
 }
 
@@ -186,6 +194,10 @@ function cpuFor({user, system}: Cpu, amount: Amount): string {
 	if ('files' in amount) {
 		const each = (seconds: number) => ((seconds * 1000) / amount.files).toFixed(2);
 		return `${each(user)} + ${each(system)} ms/file`;
+	}
+
+	if ('operations' in amount) {
+		return `${microseconds(user / amount.operations)} + ${microseconds(system / amount.operations)} µs each`;
 	}
 
 	const each = (seconds: number) => ((seconds * GIB) / amount.bytes).toFixed(2);

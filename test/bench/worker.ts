@@ -5,7 +5,7 @@
  */
 import {createHash, type Hash} from 'node:crypto';
 import {once} from 'node:events';
-import {closeSync, createWriteStream, openSync, readSync} from 'node:fs';
+import {closeSync, createWriteStream, fstatSync, openSync, readSync, statSync} from 'node:fs';
 import http from 'node:http';
 import {pipeline} from 'node:stream/promises';
 import fetch from 'node-fetch';
@@ -16,7 +16,7 @@ import {openCache} from '../../src/library/open.js';
 import {Dispatcher} from '../../src/transport/dispatch.js';
 import {Loopback} from '../../src/transport/loopback.js';
 import {putLikeOriginal} from '../helpers/original.js';
-import {READ_BYTES, type Done, type Job} from './jobs.js';
+import {READ_BYTES, type Done, type Job, type Numbered} from './jobs.js';
 import {serve, timed} from './serve.js';
 
 const DEADLINES = {openMs: 60_000, readMs: 60_000, otherMs: 10_000};
@@ -28,6 +28,12 @@ function run(job: Job): Promise<Done> {
 	switch (job.kind) {
 		case 'read':
 			return read(job.files, job.hash ?? false);
+		case 'heads':
+			return readHeads(job);
+		case 'stat':
+			return statEach(job);
+		case 'pages':
+			return readPages(job);
 		case 'part':
 			return readPart(job);
 		case 'fetch-part':
@@ -64,6 +70,56 @@ function readFile(file: string, buffer: Buffer, hash: Hash | undefined): number 
 	} finally {
 		closeSync(descriptor);
 	}
+}
+
+function readHeads({bytes, ...numbered}: Job & {kind: 'heads'}): Promise<Done> {
+	const files = filesOf(numbered);
+	const buffer = Buffer.alloc(bytes);
+	return timed(() => {
+		let total = 0;
+		for (const file of files) {
+			const descriptor = openSync(file, 'r');
+			total += readSync(descriptor, buffer);
+			closeSync(descriptor);
+		}
+
+		return total;
+	});
+}
+
+function statEach(numbered: Numbered): Promise<Done> {
+	const files = filesOf(numbered);
+	return timed(() => files.reduce((total, file) => total + statSync(file).size, 0));
+}
+
+function filesOf({prefix, first, step, count}: Numbered): string[] {
+	return Array.from({length: count}, (_, index) => `${prefix}${first + index * step}`);
+}
+
+const PAGE_BYTES = 4096;
+
+function readPages({file, count}: Job & {kind: 'pages'}): Promise<Done> {
+	const buffer = Buffer.alloc(PAGE_BYTES);
+	const descriptor = openSync(file, 'r');
+	const pages = shuffled(Math.floor(fstatSync(descriptor).size / PAGE_BYTES)).slice(0, count);
+	return timed(() => {
+		let total = 0;
+		for (const page of pages) total += readSync(descriptor, buffer, 0, PAGE_BYTES, page * PAGE_BYTES);
+		return total;
+	}).finally(() => closeSync(descriptor));
+}
+
+/** The numbers from 0 on, the same way each time. */
+function shuffled(count: number): Uint32Array {
+	const numbers = Uint32Array.from({length: count}, (_, index) => index);
+	let state = 1;
+	for (let last = count - 1; last > 0; last--) {
+		state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+		const other = Math.floor((state / 2 ** 32) * (last + 1));
+		[numbers[last], numbers[other]] = [numbers[other] ?? 0, numbers[last] ?? 0];
+	}
+
+	return numbers;
 }
 
 function readPart({file, position, bytes}: Job & {kind: 'part'}): Promise<Done> {

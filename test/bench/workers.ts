@@ -69,3 +69,10 @@ export async function readTogether(
 	if (read !== bytes) throw new Error(`${read} bytes were read, not ${bytes}`);
 	return {seconds};
 }
+
+/** Has several programs work at once, each its job. It takes as long as the last of them, starting them not counted. */
+export async function together(workers: readonly Worker[], job: (index: number) => Job): Promise<Sample> {
+	const done = await Promise.all(workers.map((worker, index) => worker.run(job(index))));
+	if (done.some(({bytes}) => bytes === 0)) throw new Error('a worker has seen nothing');
+	return {seconds: Math.max(...done.map(({seconds}) => seconds))};
+}
