@@ -58,6 +58,14 @@ export class Opener {
 		}
 	}
 
+	/** Opens what is stored under a key where that needs no waiting: it is there, and fresh. Undefined is no answer: `open` has it. */
+	openAtOnce(key: Key): Version | undefined {
+		const pin = this.context.store.pinAtOnce(key, entry => this.isFresh(entry));
+		if (pin === undefined) return undefined;
+		this.context.counters.hits++;
+		return new StoredVersion(pin);
+	}
+
 	/** Asks the source about a URL now, however fresh what is stored is, and fetches what it has, whole. */
 	async refresh(url: string, signal?: AbortSignal): Promise<Refreshed> {
 		const {outcome, version} = await this.#refresh(url, signal);

@@ -75,6 +75,11 @@ export class UrlCache {
 		return this.#opener.open(url, signal, source);
 	}
 
+	/** See `Opener.openAtOnce`. */
+	openAtOnce(key: Key): Version | undefined {
+		return this.#opener.openAtOnce(key);
+	}
+
 	/** See `Opener.refresh`. */
 	refresh(url: string, signal?: AbortSignal): Promise<Refreshed> {
 		return this.#opener.refresh(url, signal);

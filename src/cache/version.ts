@@ -19,6 +19,8 @@ export interface Version {
 	 * @throws CacheError with the reason why a download stopped, or `corrupt-entry`.
 	 */
 	read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number>;
+	/** As `read`, for who does not wait: undefined where it might have to. */
+	readAtOnce(buffer: Uint8Array, position: number): number | undefined;
 	/** The entry whose bytes these are; undefined while, or because, they are not stored. */
 	readonly entry: Entry | undefined;
 	/** Bytes there so far, for who shows progress. */
@@ -55,6 +57,10 @@ export class StoredVersion implements Version {
 
 	read(buffer: Uint8Array, position: number): Promise<number> {
 		return this.pin.read(buffer, position);
+	}
+
+	readAtOnce(buffer: Uint8Array, position: number): number | undefined {
+		return this.pin.readAtOnce(buffer, position);
 	}
 
 	whole(): Promise<Kind> {
@@ -95,6 +101,11 @@ export class FillingVersion implements Version {
 
 	read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
 		return this.fill.read(buffer, position, signal);
+	}
+
+	/** Where its bytes are to be found may have to be waited for. */
+	readAtOnce(): undefined {
+		return undefined;
 	}
 
 	async whole(signal?: AbortSignal): Promise<Kind> {

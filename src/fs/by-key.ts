@@ -43,7 +43,7 @@ function readOnly(file: FileInode): FileInode {
 		kind: 'file',
 		attributes: () => file.attributes(),
 		touch: signal => file.touch(signal),
-		async open(access, signal) {
+		open(access, signal) {
 			if (access.write) throw new CacheError('not-permitted', 'files are written under by-url');
 			return file.open(access, signal);
 		},

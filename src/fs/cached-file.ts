@@ -1,4 +1,5 @@
 import {abortable} from '../base/abort.js';
+import {after, otherwise, type Awaitable} from '../base/awaitable.js';
 import {CacheError} from '../base/errors.js';
 import type {Put} from '../cache/put.js';
 import type {Key} from '../cache/url-cache.js';
@@ -66,21 +67,23 @@ export class CachedFile implements OpenFile, Writable {
 		return drive.openFiles.get(key)?.attributes() ?? attributesOf(key, contents, drive);
 	}
 
-	async open(access: Access, signal: AbortSignal): Promise<FileHandle> {
+	open(access: Access, signal: AbortSignal): Awaitable<FileHandle> {
 		if (access.write && this.drive.isReadOnly) throw new CacheError('read-only', 'the drive is mounted read-only');
 		// Another opener of the same name may have looked it up at the same time and been first.
 		const open = this.#isUnlinked ? undefined : this.drive.openFiles.get(this.key);
 		if (open !== undefined && open !== this) return open.open(access, signal);
 		this.#handles++;
 		if (!this.#isUnlinked) this.drive.openFiles.add(this.key, this);
-		try {
-			if (access.write) return await this.#openForWriting(access, signal);
-			await this.startReading(signal);
-			return new ReadingHandle(this);
-		} catch (error) {
-			this.release();
-			throw error;
-		}
+		return otherwise(
+			() => {
+				if (access.write) return this.#openForWriting(access, signal);
+				return after(this.startReading(signal), () => new ReadingHandle(this));
+			},
+			error => {
+				this.release();
+				throw error;
+			},
+		);
 	}
 
 	/** Asks whether the origin still has what is stored. What is being written, or not there, has nothing to ask about. */
@@ -99,22 +102,10 @@ export class CachedFile implements OpenFile, Writable {
 		this.drive.openFiles.remove(this.key, this);
 	}
 
-	async startReading(signal: AbortSignal): Promise<void> {
-		for (;;) {
-			await this.#until(() => !this.#isBeingWritten, signal);
-			if (this.#version !== undefined) break;
-			const version = await this.drive.cache.open(this.url, signal);
-			// Meanwhile a put may have begun, or another reader have been first.
-			if (this.#version === undefined && !this.#isBeingWritten) {
-				this.#version = version;
-				this.#bytes = identityOf(version);
-				break;
-			}
-
-			version.close();
-		}
-
-		this.#readers++;
+	startReading(signal: AbortSignal): Awaitable<void> {
+		const version = this.#isBeingWritten ? undefined : (this.#version ?? this.drive.cache.openAtOnce(this.key));
+		if (version === undefined) return this.#waitForVersion(signal);
+		this.#startReading(version);
 	}
 
 	stopReading(): void {
@@ -124,8 +115,11 @@ export class CachedFile implements OpenFile, Writable {
 		this.#wake();
 	}
 
-	read(buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number> {
-		if (this.#version !== undefined) return this.#version.read(buffer, position, signal);
+	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number> {
+		if (this.#version !== undefined) {
+			return this.#version.readAtOnce(buffer, position) ?? this.#version.read(buffer, position, signal);
+		}
+
 		return Promise.reject(new CacheError('not-permitted', 'the file was not opened for reading'));
 	}
 
@@ -152,6 +146,27 @@ export class CachedFile implements OpenFile, Writable {
 		if (put !== undefined && this.#put === put) this.#put = undefined;
 		if (--this.#handles === 0) this.drive.openFiles.remove(this.key, this);
 		this.#wake();
+	}
+
+	async #waitForVersion(signal: AbortSignal): Promise<void> {
+		for (;;) {
+			await this.#until(() => !this.#isBeingWritten, signal);
+			const version = this.#version ?? (await this.drive.cache.open(this.url, signal));
+			// Meanwhile a put may have begun, or another reader have been first.
+			if ((this.#version ?? version) === version && !this.#isBeingWritten) {
+				this.#startReading(version);
+				return;
+			}
+
+			version.close();
+		}
+	}
+
+	/** One more reads a version: the one that the others read, if there are any. */
+	#startReading(version: Version): void {
+		if (this.#version === undefined) this.#bytes = identityOf(version);
+		this.#version = version;
+		this.#readers++;
 	}
 
 	get #isJustPut(): boolean {
@@ -224,13 +239,12 @@ class ReadingHandle extends ReadOnlyHandle {
 		super();
 	}
 
-	read(buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number> {
+	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number> {
 		return this.file.read(buffer, position, signal);
 	}
 
-	release(): Promise<void> {
+	release(): Awaitable<void> {
 		this.file.stopReading();
 		this.file.release();
-		return Promise.resolve();
 	}
 }

@@ -1,3 +1,4 @@
+import {after, type Awaitable} from '../base/awaitable.js';
 import type {Clock} from '../base/clock.js';
 import {CacheError} from '../base/errors.js';
 import type {UrlCache} from '../cache/url-cache.js';
@@ -34,28 +35,26 @@ export class Drive implements Operations {
 		this.root = new Root(context, clock);
 	}
 
-	/* eslint-disable @typescript-eslint/require-await -- what does not wait yet may do so one day, and failures are rejections */
-
-	async lookup(parent: Inode, name: string): Promise<Inode> {
+	lookup(parent: Inode, name: string): Awaitable<Inode> {
 		const inode = asDirectory(parent).lookup(name);
 		if (inode === undefined) throw new CacheError('not-stored', `there is no ${name}`);
 		return inode;
 	}
 
-	async getattr(inode: Inode): Promise<Attributes> {
+	getattr(inode: Inode): Awaitable<Attributes> {
 		return inode.attributes();
 	}
 
-	async readdir(directory: Inode): Promise<Iterable<Dentry>> {
+	readdir(directory: Inode): Awaitable<Iterable<Dentry>> {
 		return asDirectory(directory).list();
 	}
 
-	async open(inode: Inode, access: Access, signal: AbortSignal): Promise<HandleId> {
+	open(inode: Inode, access: Access, signal: AbortSignal): Awaitable<HandleId> {
 		if (inode.kind === 'directory') throw new CacheError('not-permitted', 'a directory is not opened as a file');
-		return this.#handles.add(await inode.open(access, signal));
+		return after(inode.open(access, signal), handle => this.#handles.add(handle));
 	}
 
-	async read(handle: HandleId, buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number> {
+	read(handle: HandleId, buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number> {
 		return this.#handles.get(handle).read(buffer, position, signal);
 	}
 
@@ -73,12 +72,12 @@ export class Drive implements Operations {
 		if (inode.kind === 'file') await inode.touch(signal);
 	}
 
-	async flush(handle: HandleId): Promise<void> {
-		await this.#handles.get(handle).flush();
+	flush(handle: HandleId): Awaitable<void> {
+		return this.#handles.get(handle).flush();
 	}
 
-	async release(handle: HandleId): Promise<void> {
-		await this.#handles.remove(handle).release();
+	release(handle: HandleId): Awaitable<void> {
+		return this.#handles.remove(handle).release();
 	}
 
 	async unlink(parent: Inode, name: string): Promise<void> {
@@ -89,8 +88,6 @@ export class Drive implements Operations {
 		const {limitBytes, freeBytes} = await this.#cache.freeSpace();
 		return {totalBytes: limitBytes, freeBytes, maxNameBytes: MAX_LISTED_NAME_BYTES};
 	}
-
-	/* eslint-enable @typescript-eslint/require-await */
 }
 
 function asDirectory(inode: Inode): DirectoryInode {

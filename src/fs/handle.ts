@@ -1,3 +1,4 @@
+import type {Awaitable} from '../base/awaitable.js';
 import {CacheError} from '../base/errors.js';
 
 /** One open file. */
@@ -8,19 +9,19 @@ export interface FileHandle {
 	 * @returns bytes read; fewer than asked for only at the end of the file.
 	 *   Anything else the page cache would fill up with zeros.
 	 */
-	read(buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number>;
+	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	write(data: Uint8Array, position: number): Promise<void>;
 	truncate(sizeBytes: number): Promise<void>;
 	/** Somebody closed a descriptor of it: close(2) reports what this throws. */
-	flush(): Promise<void>;
+	flush(): Awaitable<void>;
 	/** The last descriptor is closed. Nothing is called after this. */
-	release(): Promise<void>;
+	release(): Awaitable<void>;
 }
 
 /** The part of a handle that only reads. */
 export abstract class ReadOnlyHandle implements FileHandle {
-	abstract read(buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number>;
-	abstract release(): Promise<void>;
+	abstract read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
+	abstract release(): Awaitable<void>;
 
 	write(): Promise<void> {
 		return Promise.reject(notForWriting());
@@ -30,8 +31,8 @@ export abstract class ReadOnlyHandle implements FileHandle {
 		return Promise.reject(notForWriting());
 	}
 
-	flush(): Promise<void> {
-		return Promise.resolve();
+	flush(): Awaitable<void> {
+		return undefined;
 	}
 }
 

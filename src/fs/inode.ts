@@ -1,4 +1,5 @@
 /** What the drive is made of: directories of names, files of bytes, and handles on open files. */
+import type {Awaitable} from '../base/awaitable.js';
 import type {FileHandle} from './handle.js';
 
 export interface Attributes {
@@ -35,7 +36,7 @@ export interface FileInode {
 	/** Never waits, asks nobody. */
 	attributes(): Attributes;
 	/** @throws CacheError, with the reason why there is nothing to read or write. */
-	open(access: Access, signal: AbortSignal): Promise<FileHandle>;
+	open(access: Access, signal: AbortSignal): Awaitable<FileHandle>;
 	/** Makes sure that it is what its origin has, where it has one. @throws CacheError, with the reason why nobody knows. */
 	touch(signal: AbortSignal): Promise<void>;
 }

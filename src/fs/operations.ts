@@ -1,3 +1,4 @@
+import type {Awaitable} from '../base/awaitable.js';
 import type {Access, Attributes, Dentry, DirectoryInode, Inode} from './inode.js';
 
 /** A handle as a transport knows it. */
@@ -14,26 +15,27 @@ export interface FileSystemSpace {
  * The operations of a file system, on inodes, as the kernel's protocol has them
  * (`linux/fuse.h`): a transport that speaks of inodes calls them as they are,
  * one that speaks of paths walks down from `root` first. Each may wait for as
- * long as its signal allows, and throws CacheError.
+ * long as its signal allows, and throws CacheError; what returns or throws at
+ * once keeps nothing of its signal.
  */
 export interface Operations {
 	readonly root: DirectoryInode;
 	/** @throws CacheError `not-stored`; `not-permitted` in what is no directory. */
-	lookup(parent: Inode, name: string, signal: AbortSignal): Promise<Inode>;
+	lookup(parent: Inode, name: string, signal: AbortSignal): Awaitable<Inode>;
 	/** Of a name or, the same thing, of a handle: an inode has one version while it is open. */
-	getattr(inode: Inode, signal: AbortSignal): Promise<Attributes>;
-	readdir(directory: Inode, signal: AbortSignal): Promise<Iterable<Dentry>>;
-	open(inode: Inode, access: Access, signal: AbortSignal): Promise<HandleId>;
+	getattr(inode: Inode, signal: AbortSignal): Awaitable<Attributes>;
+	readdir(directory: Inode, signal: AbortSignal): Awaitable<Iterable<Dentry>>;
+	open(inode: Inode, access: Access, signal: AbortSignal): Awaitable<HandleId>;
 	/** Fills `buffer`; a shorter read is the end of the file. */
-	read(handle: HandleId, buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number>;
+	read(handle: HandleId, buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	/** Writes all of `data`. */
-	write(handle: HandleId, data: Uint8Array, position: number, signal: AbortSignal): Promise<number>;
+	write(handle: HandleId, data: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	/** ftruncate(2); without a handle, truncate(2). */
-	truncate(inode: Inode, handle: HandleId | undefined, sizeBytes: number, signal: AbortSignal): Promise<void>;
+	truncate(inode: Inode, handle: HandleId | undefined, sizeBytes: number, signal: AbortSignal): Awaitable<void>;
 	/** UTIME_NOW of utimensat(2): asks whether what a file holds is still what its origin has. */
-	touch(inode: Inode, signal: AbortSignal): Promise<void>;
-	flush(handle: HandleId, signal: AbortSignal): Promise<void>;
-	release(handle: HandleId, signal: AbortSignal): Promise<void>;
-	unlink(parent: Inode, name: string, signal: AbortSignal): Promise<void>;
-	statfs(signal: AbortSignal): Promise<FileSystemSpace>;
+	touch(inode: Inode, signal: AbortSignal): Awaitable<void>;
+	flush(handle: HandleId, signal: AbortSignal): Awaitable<void>;
+	release(handle: HandleId, signal: AbortSignal): Awaitable<void>;
+	unlink(parent: Inode, name: string, signal: AbortSignal): Awaitable<void>;
+	statfs(signal: AbortSignal): Awaitable<FileSystemSpace>;
 }

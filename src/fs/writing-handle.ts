@@ -1,12 +1,13 @@
+import type {Awaitable} from '../base/awaitable.js';
 import type {Put} from '../cache/put.js';
 import {notForWriting, type FileHandle} from './handle.js';
 
 /** What a writing handle asks of its file. */
 export interface Writable {
 	/** Opens what is stored or at the origin, for one more reader. @throws CacheError `busy` while it is written. */
-	startReading(signal: AbortSignal): Promise<void>;
+	startReading(signal: AbortSignal): Awaitable<void>;
 	stopReading(): void;
-	read(buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number>;
+	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	/** An empty put of the file's URL. */
 	createPut(): Put;
 	/**
@@ -45,7 +46,7 @@ export class WritingHandle implements FileHandle {
 		this.#isReading = true;
 	}
 
-	read(buffer: Uint8Array, position: number, signal: AbortSignal): Promise<number> {
+	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number> {
 		return this.#put === undefined ? this.file.read(buffer, position, signal) : this.#put.read(buffer, position);
 	}
 

@@ -60,12 +60,15 @@ const USE = 'stored_at, accessed_at, accesses';
 const BATCH = 'coalesce((SELECT batch FROM processes WHERE id = :process), 0) AS batch';
 /** Rows read at a time: none of it holds a snapshot open, so that the log of changes can be folded in. */
 const PAGE = 128;
+/** Entries that were asked for and may be so again at once: a lookup is followed by an open. */
+const RECENT = 1024;
 
 type SummedColumns = Pick<Row, 'size_bytes' | 'allocated_bytes' | 'pinned'>;
 type StoredRow = EntryRow & Use & {readonly id: number; readonly key: Buffer};
 
 /** What the catalogue is asked, each question a statement prepared once. */
 export class CatalogueReader {
+	readonly #version: Statement<[], {data_version: number}>;
 	readonly #entry: Statement<[Buffer], EntryRow>;
 	readonly #counted: Statement<[Buffer], SummedColumns>;
 	readonly #use: Statement<[{key: Buffer; process: number}], Use & WrittenBatch>;
@@ -77,8 +80,13 @@ export class CatalogueReader {
 	readonly #speakers: Statement<[string], ProcessRow>;
 	readonly #alias: Statement<[Buffer], {url: string; untilMs: number}>;
 
+	/** Entries as of `#recentVersion`. */
+	readonly #recent = new Map<Key, Entry>();
+	#recentVersion = NaN;
+
 	constructor(readonly database: Database) {
 		const prepare = <P extends unknown[], R>(sql: string) => database.prepare(sql) as unknown as Statement<P, R>;
+		this.#version = prepare('PRAGMA data_version');
 		this.#entry = prepare(`SELECT ${ENTRY} FROM entries WHERE key = ?`);
 		this.#counted = prepare('SELECT size_bytes, allocated_bytes, pinned FROM entries WHERE key = ?');
 		this.#use = prepare(`SELECT ${USE}, ${BATCH} FROM entries WHERE key = :key`);
@@ -98,8 +106,14 @@ export class CatalogueReader {
 	}
 
 	entry(key: Key): Entry | undefined {
+		const known = this.#upToDate().get(key);
+		if (known !== undefined) return known;
 		const row = this.#entry.get(blob(key));
-		return row && toEntry(key, row);
+		if (row === undefined) return undefined;
+		const entry = toEntry(key, row);
+		if (this.#recent.size >= RECENT) this.#recent.clear();
+		this.#recent.set(key, entry);
+		return entry;
 	}
 
 	/** Of `entry` what is summed up. */
@@ -185,6 +199,17 @@ export class CatalogueReader {
 			if (last === undefined) return;
 			after = placeOf(last);
 		}
+	}
+
+	/** The entries that were asked for since another connection has changed anything. */
+	#upToDate(): Map<Key, Entry> {
+		const version = this.#version.get()?.data_version ?? NaN;
+		if (version !== this.#recentVersion) {
+			this.#recent.clear();
+			this.#recentVersion = version;
+		}
+
+		return this.#recent;
 	}
 }
 

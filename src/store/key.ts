@@ -1,4 +1,4 @@
-import {createHash} from 'node:crypto';
+import {hash} from 'node:crypto';
 import {CacheError} from '../base/errors.js';
 
 /** The name of an entry: sha256 of its URL's UTF-8, 64 lower-case hex digits. */
@@ -12,7 +12,7 @@ export type Key = string;
  */
 export function keyOf(url: string): Key {
 	if (!url.isWellFormed()) throw new CacheError('bad-name', 'a URL with a lone surrogate has no UTF-8 form');
-	return createHash('sha256').update(url, 'utf8').digest('hex');
+	return hash('sha256', url);
 }
 
 export function isKey(name: string): boolean {

@@ -7,6 +7,8 @@ import {Pin} from './pin.js';
 interface Held {
 	readonly entry: Entry;
 	pins: number;
+	/** It would have left, had it not been open. */
+	isToLeave: boolean;
 	/** The entry is gone, its bytes stay on the disk until the last pin is closed. */
 	detached: boolean;
 }
@@ -23,8 +25,12 @@ export class Pinned {
 		return this.#allocatedBytes;
 	}
 
-	has(key: Key): boolean {
-		return this.#held.has(key);
+	/** Whether an entry that is to leave has to stay for now, as it is open. Room is made anew when it is not open any more. */
+	mustStay(key: Key): boolean {
+		const held = this.#held.get(key);
+		if (held === undefined) return false;
+		held.isToLeave = true;
+		return true;
 	}
 
 	pin(entry: Entry, file: OpenFile): Pin {
@@ -48,7 +54,7 @@ export class Pinned {
 	}
 
 	#hold(entry: Entry): Held {
-		const held = {entry, pins: 0, detached: false};
+		const held = {entry, pins: 0, isToLeave: false, detached: false};
 		this.#held.set(entry.key, held);
 		this.#allocatedBytes += entry.allocatedBytes;
 		return held;
@@ -63,7 +69,6 @@ export class Pinned {
 
 		this.#held.delete(held.entry.key);
 		this.#allocatedBytes -= held.entry.allocatedBytes;
-		// It may have stayed only because it was open.
-		void this.budget.keep();
+		if (held.isToLeave) void this.budget.keep();
 	}
 }

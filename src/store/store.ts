@@ -134,7 +134,7 @@ export class Store {
 		this.#evictor = new Evictor({
 			...{catalogue: this.#catalogue, clock, log},
 			limits: () => this.limits,
-			isOpen: key => this.#pinned.has(key),
+			isOpen: key => this.#pinned.mustStay(key),
 			tryRemove: key => this.#locks.tryRun(key, () => this.#remove(key)),
 			dropAgedPartials: () => this.#partials.dropAged(clock.now()),
 		});
@@ -185,12 +185,30 @@ export class Store {
 
 	/** Opens the entry and counts an access; undefined when there is none. */
 	async pin(key: Key): Promise<Pin | undefined> {
-		const pin = this.#pinNow(key);
+		const pin = this.pinAtOnce(key);
 		if (pin !== undefined) return pin;
 		// It may be in the middle of a replacement, here or in another process.
 		await this.#locks.idle(key);
 		if (exists(this.#layout.data(key))) await this.#locks.run(key, () => Promise.resolve()).catch(() => undefined);
-		return this.#pinNow(key);
+		return this.pinAtOnce(key);
+	}
+
+	/**
+	 * As `pin`, for who does not wait: undefined also while the entry is replaced.
+	 *
+	 * @param isUsable - which entry is opened at all.
+	 */
+	pinAtOnce(key: Key, isUsable: (entry: Entry) => boolean = () => true): Pin | undefined {
+		const entry = this.lookup(key);
+		const opened = entry && (this.#open(entry) ?? this.#open(this.#reconciler.check(key)));
+		if (opened === undefined) return undefined;
+		if (!isUsable(opened.entry)) {
+			closeSync(opened.fd);
+			return undefined;
+		}
+
+		this.#catalogue.touch(key, this.#clock.now());
+		return this.#pinned.pin(opened.entry, new OpenFile(opened.fd));
 	}
 
 	/** Starts an entry that replaces what is there when it is committed. */
@@ -500,14 +518,6 @@ export class Store {
 
 		await this.#synced.settle();
 		if (count > 0) this.#log.warn('the machine stopped before these were on the disk: they are fetched again', {count});
-	}
-
-	#pinNow(key: Key): Pin | undefined {
-		const entry = this.lookup(key);
-		const opened = entry && (this.#open(entry) ?? this.#open(this.#reconciler.check(key)));
-		if (opened === undefined) return undefined;
-		this.#catalogue.touch(key, this.#clock.now());
-		return this.#pinned.pin(opened.entry, new OpenFile(opened.fd));
 	}
 
 	/** Undefined when the file is not the one that the entry was made of. */

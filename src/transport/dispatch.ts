@@ -1,3 +1,4 @@
+import type {Awaitable} from '../base/awaitable.js';
 import {CacheError, messageOf, type ErrorCode} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import {formatDuration} from '../base/units.js';
@@ -16,7 +17,7 @@ export interface Deadlines {
 /** How an operation ended: with what it returns, or with an errno (positive). */
 export type Outcome<T> = {readonly value: T} | {readonly errno: number};
 
-/** An operation under way. */
+/** An operation that waits for something. */
 export interface Started<T> {
 	/** Settles once, and never fails. */
 	readonly outcome: Promise<Outcome<T>>;
@@ -63,6 +64,8 @@ interface Running {
 export class Dispatcher {
 	readonly #running = new Set<Running>();
 	readonly #logged = new Map<string, number>();
+	/** Made for an operation that did not need it. */
+	#spare: AbortController | undefined;
 	#sweep: NodeJS.Timeout | undefined;
 	#count = 0;
 
@@ -77,21 +80,38 @@ export class Dispatcher {
 	 * @param subject - what it is about, for the log: redacted by who calls.
 	 * @param work - settles soon after its signal fires. One that does not is
 	 *   answered for all the same, unless `mustSettle`: it may then still write
-	 *   into the caller's buffer.
+	 *   into the caller's buffer. What it returns at once is its outcome, and it
+	 *   has then let go of its signal, which is given to others.
 	 */
-	run<T>(operation: Operation, work: (signal: AbortSignal) => Promise<T>): Promise<Outcome<T>> {
-		return this.start(operation, work).outcome;
+	async run<T>(operation: Operation, work: (signal: AbortSignal) => Awaitable<T>): Promise<Outcome<T>> {
+		const started = this.start(operation, work);
+		return 'outcome' in started ? started.outcome : started;
 	}
 
-	/** As `run`, for who may have to interrupt it. */
-	start<T>(operation: Operation, work: (signal: AbortSignal) => Promise<T>): Started<T> {
+	/** As `run`, for who may have to interrupt it where it waits. */
+	start<T>(operation: Operation, work: (signal: AbortSignal) => Awaitable<T>): Started<T> | Outcome<T> {
 		this.#count++;
+		const controller = this.#spare ?? new AbortController();
+		this.#spare = undefined;
+		let done: Awaitable<T>;
+		try {
+			done = work(controller.signal);
+		} catch (error) {
+			this.#spare = controller;
+			return this.#failed(operation, error);
+		}
+
+		if (done instanceof Promise) return this.#wait(operation, controller, done);
+		this.#spare = controller;
+		return {value: done};
+	}
+
+	#wait<T>(operation: Operation, controller: AbortController, done: Promise<T>): Started<T> {
 		const {name, limitMs} = operation;
-		const controller = new AbortController();
 		const running: Running = {name, limitMs, controller, giveUp() {}, deadlineAt: performance.now() + limitMs};
 		this.#begin(running);
 		return {
-			outcome: this.#outcome(operation, running, work),
+			outcome: this.#outcome(operation, running, done),
 			interrupt() {
 				const reason = new CacheError('aborted', 'interrupted by its caller');
 				controller.abort(reason);
@@ -110,20 +130,19 @@ export class Dispatcher {
 		}
 	}
 
-	async #outcome<T>(
-		{name, subject, mustSettle}: Operation,
-		running: Running,
-		work: (signal: AbortSignal) => Promise<T>,
-	): Promise<Outcome<T>> {
+	async #outcome<T>(operation: Operation, running: Running, done: Promise<T>): Promise<Outcome<T>> {
 		try {
-			const done = work(running.controller.signal);
-			return {value: await (mustSettle ? done : Promise.race([done, gaveUp(running)]))};
+			return {value: await (operation.mustSettle ? done : Promise.race([done, gaveUp(running)]))};
 		} catch (error) {
-			this.#report(name, subject(), error);
-			return {errno: errnoOf(error)};
+			return this.#failed(operation, error);
 		} finally {
 			this.#running.delete(running);
 		}
+	}
+
+	#failed({name, subject}: Operation, error: unknown): {errno: number} {
+		this.#report(name, subject(), error);
+		return {errno: errnoOf(error)};
 	}
 
 	#begin(running: Running): void {

@@ -64,6 +64,11 @@ export class BenchDrive {
 		const drive = new BenchDrive(mountpoint, child);
 		cleanup.add(() => drive.stop());
 		await drive.#mounted();
+		const wanted = flags[flags.indexOf('--transport') + 1];
+		if (flags.includes('--transport') && !drive.#log.includes(`"transport":"${wanted}"`)) {
+			throw new Error(`${wanted} does not work here:\n${drive.#log}`);
+		}
+
 		return drive;
 	}
 

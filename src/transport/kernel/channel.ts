@@ -7,6 +7,8 @@ import type {Region} from './protocol/request.js';
 
 /** Room for a header and its struct before what a WRITE brings. */
 const HEAD_BYTES = 4096;
+/** Requests taken in one turn of the event loop, so that what else goes on in it goes on. */
+const MOST_AT_ONCE = 32;
 
 /** The end that is expected: the drive was unmounted, or its connection aborted. */
 const ORDERLY_ENDS: ReadonlySet<string | undefined> = new Set(['ENODEV', 'ECONNABORTED', 'EPERM']);
@@ -31,6 +33,8 @@ export interface ChannelEvents {
 export class Channel {
 	readonly #socket: Socket;
 	readonly #fd: number;
+	readonly #buffer: Buffer;
+	readonly #memory = new RequestMemory();
 	#isOpen = true;
 
 	/**
@@ -42,10 +46,10 @@ export class Channel {
 		maxWriteBytes: number,
 		private readonly events: ChannelEvents,
 	) {
-		const memory = new RequestMemory();
 		const buffer = Buffer.alloc(HEAD_BYTES + maxWriteBytes);
+		this.#buffer = buffer;
 		const callback = (length: number) => {
-			this.events.onRequest(memory.keep(buffer, length));
+			this.#take(length);
 			return true;
 		};
 		try {
@@ -85,6 +89,16 @@ export class Channel {
 	close(): void {
 		this.#socket.destroy();
 		this.#isOpen = false;
+	}
+
+	/** Takes the request that was read, and those that have come meanwhile: each turn of the event loop costs as much as a request. */
+	#take(length: number): void {
+		this.events.onRequest(this.#memory.keep(this.#buffer, length));
+		for (let count = 1; count < MOST_AT_ONCE && this.#isOpen; count++) {
+			const next = libc().readSome(this.#fd, this.#buffer);
+			if (next === 0) return;
+			this.events.onRequest(this.#memory.keep(this.#buffer, next));
+		}
 	}
 
 	#end(error?: Error): void {

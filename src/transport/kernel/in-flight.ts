@@ -6,8 +6,9 @@ import type {Started} from '../dispatch.js';
  */
 const MOST = 4096;
 
-/** A request that is being answered, or waits for its turn. */
+/** A request that is to be answered. */
 export interface Flight {
+	readonly unique: number;
 	/** The handle that it is about; undefined where that is none. */
 	readonly handle: number | undefined;
 	/** The thread that waits for it; 0 where none does. */
@@ -15,32 +16,39 @@ export interface Flight {
 	readonly isInterruptible: boolean;
 }
 
-interface Entry extends Flight {
-	/** Undefined while it waits for its turn. */
-	started: Started<unknown> | undefined;
-	readonly start: () => Started<unknown>;
-	/** Answers for one that has not begun. */
-	readonly refuse: () => void;
+/** How a request is answered. */
+export interface FlightControl<F extends Flight> {
+	/** Begins the work, now or once there is room. @returns undefined where it was done at once. */
+	start(flight: F): Started<unknown> | undefined;
+	/** Answers, where its caller has gone before it began. */
+	refuse(flight: F): void;
 }
 
-/** The requests that are not answered yet, by their `unique`. */
-export class InFlight {
-	readonly #entries = new Map<number, Entry>();
+interface Entry<F extends Flight> {
+	readonly flight: F;
+	/** Undefined while it waits for its turn. */
+	started: Started<unknown> | undefined;
+}
+
+/** The requests that wait for something, by their `unique`. */
+export class InFlight<F extends Flight> {
+	readonly #entries = new Map<number, Entry<F>>();
 	readonly #line = new Set<number>();
+
+	constructor(private readonly control: FlightControl<F>) {}
 
 	get size(): number {
 		return this.#entries.size;
 	}
 
-	/**
-	 * @param start - begins the work, now or once there is room.
-	 * @param refuse - answers, where its caller has gone before it began.
-	 */
-	add(unique: number, flight: Flight, {start, refuse}: {start: () => Started<unknown>; refuse: () => void}): void {
-		const entry: Entry = {...flight, started: undefined, start, refuse};
-		this.#entries.set(unique, entry);
-		if (this.#entries.size - this.#line.size > MOST) this.#line.add(unique);
-		else this.#begin(unique, entry);
+	add(flight: F): void {
+		if (this.#hasRoom) {
+			this.#begin(flight);
+			return;
+		}
+
+		this.#entries.set(flight.unique, {flight, started: undefined});
+		this.#line.add(flight.unique);
 	}
 
 	has(unique: number): boolean {
@@ -50,36 +58,46 @@ export class InFlight {
 	/** It ends now; nothing where it has ended, or is finished in any case. */
 	interrupt(unique: number): void {
 		const entry = this.#entries.get(unique);
-		if (entry === undefined || !entry.isInterruptible) return;
+		if (entry === undefined || !entry.flight.isInterruptible) return;
 		if (entry.started !== undefined) {
 			entry.started.interrupt();
 		} else {
 			this.#line.delete(unique);
 			this.#entries.delete(unique);
-			entry.refuse();
+			this.control.refuse(entry.flight);
 		}
 	}
 
 	/** Those that are about a handle. */
-	*on(handle: number): Iterable<{readonly unique: number; readonly pid: number}> {
-		for (const [unique, entry] of this.#entries) {
-			if (entry.handle === handle) yield {unique, pid: entry.pid};
+	*on(handle: number): Iterable<Flight> {
+		for (const {flight} of this.#entries.values()) {
+			if (flight.handle === handle) yield flight;
 		}
 	}
 
-	#begin(unique: number, entry: Entry): void {
-		entry.started = entry.start();
-		void entry.started.outcome.then(() => {
+	get #hasRoom(): boolean {
+		return this.#entries.size - this.#line.size < MOST;
+	}
+
+	#begin(flight: F): void {
+		const started = this.control.start(flight);
+		if (started === undefined) return;
+		const {unique} = flight;
+		this.#entries.set(unique, {flight, started});
+		void started.outcome.then(() => {
 			this.#entries.delete(unique);
-			this.#next();
+			this.#beginNext();
 		});
 	}
 
-	#next(): void {
-		const [unique] = this.#line;
-		const entry = unique === undefined ? undefined : this.#entries.get(unique);
-		if (unique === undefined || entry === undefined) return;
-		this.#line.delete(unique);
-		this.#begin(unique, entry);
+	/** Those of the line that there is room for. */
+	#beginNext(): void {
+		for (const unique of this.#line) {
+			if (!this.#hasRoom) return;
+			const entry = this.#entries.get(unique);
+			this.#line.delete(unique);
+			this.#entries.delete(unique);
+			if (entry !== undefined) this.#begin(entry.flight);
+		}
 	}
 }

@@ -11,6 +11,8 @@ export interface Libc {
 	replace(onto: number, fd: number): void;
 	/** A read of `fd` never waits from now on: O_NONBLOCK, fcntl(2). */
 	neverBlock(fd: number): void;
+	/** Reads what is there into `buffer`; 0 where nothing is, or the read fails. Never throws, as `fs.readSync` does for nothing (EAGAIN). */
+	readSome(fd: number, buffer: Uint8Array): number;
 	/** Takes the descriptor that was sent over a socket: SCM_RIGHTS, unix(7). Never waits. Closed on exec. */
 	receiveDescriptor(socket: number): number;
 }
@@ -46,6 +48,7 @@ function load(): Libc {
 			const flags = check('fcntl', symbols.fcntl(fd, F_GETFL, 'int', 0));
 			check('fcntl', symbols.fcntl(fd, F_SETFL, 'int', flags | O_NONBLOCK));
 		},
+		readSome: (fd, buffer) => Math.max(0, symbols.read(fd, buffer, buffer.byteLength)),
 		receiveDescriptor(socket) {
 			const {header, descriptor} = message();
 			check('recvmsg', symbols.recvmsg(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
@@ -77,8 +80,9 @@ function declare(koffi: typeof Koffi) {
 		socketpair: library.func('socketpair', 'int', ['int', 'int', 'int', koffi.out(koffi.pointer('int'))]),
 		dup3: library.func('int dup3(int from, int onto, int flags)'),
 		fcntl: library.func('int fcntl(int fd, int command, ...)'),
+		read: library.func('int64_t read(int fd, void *buffer, size_t length)'),
 		recvmsg: library.func('recvmsg', 'int', ['int', koffi.pointer(msghdr), 'int']),
-	} as Record<'socketpair' | 'dup3' | 'fcntl' | 'recvmsg', (...args: unknown[]) => number>;
+	} as Record<'socketpair' | 'dup3' | 'fcntl' | 'read' | 'recvmsg', (...args: unknown[]) => number>;
 	// One byte of data, and with it one descriptor.
 	const message = () => {
 		const data = Buffer.alloc(1);

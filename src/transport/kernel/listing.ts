@@ -10,9 +10,10 @@ export class Listing {
 	#rest: Iterator<Dentry> | undefined;
 
 	/** Goes back to the beginning. @param list - what the directory has now. */
-	rewind(list: Iterable<Dentry>): void {
+	rewind(list: Iterable<Dentry>): this {
 		this.#entries = [];
 		this.#rest = list[Symbol.iterator]();
+		return this;
 	}
 
 	/** The entry at an offset; undefined after the last one. */

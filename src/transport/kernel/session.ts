@@ -1,13 +1,14 @@
 import {constants} from 'node:os';
+import {otherwise, type Awaitable} from '../../base/awaitable.js';
 import {CacheError, messageOf} from '../../base/errors.js';
 import type {Log} from '../../base/log.js';
 import type {HandleId, Operations} from '../../fs/operations.js';
 import {limitOf} from '../bounds.js';
-import type {Deadlines, Dispatcher, Started} from '../dispatch.js';
+import type {Deadlines, Dispatcher, Outcome, Started} from '../dispatch.js';
 import {subjectOf} from '../subject.js';
 import {Channel} from './channel.js';
 import {isDying} from './dying.js';
-import {InFlight} from './in-flight.js';
+import {InFlight, type Flight} from './in-flight.js';
 import {MAX_WRITE_BYTES, negotiate, OUR_VERSION} from './negotiate.js';
 import {Nodes} from './nodes.js';
 import {OPCODES, opcodeName, type Served} from './protocol/opcodes.js';
@@ -34,6 +35,11 @@ const FINISHED: ReadonlySet<Served> = new Set([
 	...(['WRITE', 'FLUSH', 'FSYNC', 'SETATTR', 'UNLINK', 'RELEASE', 'RELEASEDIR'] as const),
 ]);
 
+/** A request that is answered from the file system. */
+interface ServedFlight extends Flight {
+	readonly request: Request<Served>;
+}
+
 export interface SessionParts {
 	readonly operations: Operations;
 	readonly dispatcher: Dispatcher;
@@ -53,7 +59,11 @@ export class Session {
 
 	readonly #channel: Channel;
 	readonly #replies: Replies;
-	readonly #inFlight = new InFlight();
+	readonly #inFlight = new InFlight<ServedFlight>({
+		start: ({request}) => this.#start(request),
+		refuse: ({unique}) => this.#replies.fail(unique, EINTR),
+	});
+
 	readonly #serving: Serving;
 	readonly #handlers: Handlers;
 	#isOver = false;
@@ -162,27 +172,30 @@ export class Session {
 	}
 
 	#serve(request: Request<Served>): void {
-		const {unique, pid} = request;
-		const handle = request.name === 'READ' ? (request as Request<'READ'>).args.fh : undefined;
-		if (request.name === 'FLUSH') this.#releaseReads((request as Request<'FLUSH'>).args.fh);
-		this.#inFlight.add(
-			unique,
-			{handle, pid, isInterruptible: !FINISHED.has(request.name)},
-			{start: () => this.#start(request), refuse: () => this.#replies.fail(unique, EINTR)},
-		);
+		const {unique, pid, name} = request;
+		const handle = name === 'READ' ? (request as Request<'READ'>).args.fh : undefined;
+		if (name === 'FLUSH') this.#releaseReads((request as Request<'FLUSH'>).args.fh);
+		this.#inFlight.add({unique, pid, handle, isInterruptible: !FINISHED.has(name), request});
 	}
 
-	#start(request: Request<Served>): Started<Body> {
-		const {dispatcher, deadlines} = this.parts;
+	/** @returns undefined where it was answered at once. */
+	#start(request: Request<Served>): Started<Body> | undefined {
 		const name = request.name.toLowerCase();
-		const operation = {name, limitMs: limitOf(name, deadlines), subject: () => this.#subjectOf(request)};
+		const operation = {name, limitMs: limitOf(name, this.parts.deadlines), subject: () => this.#subjectOf(request)};
 		const handler = this.#handlers[request.name] as Handler<Served>;
-		const started = dispatcher.start(operation, signal => answer(handler, request, signal));
-		void started.outcome.then(outcome => {
-			if ('errno' in outcome) this.#replies.fail(request.unique, outcome.errno);
-			else this.#reply(request, outcome.value);
-		});
+		const started = this.parts.dispatcher.start(operation, signal => answer(handler, request, signal));
+		if (!('outcome' in started)) {
+			this.#answer(request, started);
+			return undefined;
+		}
+
+		void started.outcome.then(outcome => this.#answer(request, outcome));
 		return started;
+	}
+
+	#answer(request: Request<Served>, outcome: Outcome<Body>): void {
+		if ('errno' in outcome) this.#replies.fail(request.unique, outcome.errno);
+		else this.#reply(request, outcome.value);
 	}
 
 	/** Whatever becomes of it, the caller does not wait for ever. */
@@ -220,7 +233,13 @@ export class Session {
 		this.#begin(error ?? gone);
 		this.#end(error);
 		this.parts.dispatcher.close();
-		for (const handle of openHandles) void operations.release(handle, AbortSignal.abort(gone)).catch(() => undefined);
+		for (const handle of openHandles) {
+			void otherwise(
+				() => operations.release(handle, AbortSignal.abort(gone)),
+				() => undefined,
+			);
+		}
+
 		openHandles.clear();
 	}
 }
@@ -235,13 +254,14 @@ function handlersOf(serving: Serving): Handlers {
 }
 
 /** A request that is wrong is no failure of the drive's: it is told so, and nothing is logged. */
-async function answer(handler: Handler<Served>, request: Request<Served>, signal: AbortSignal): Promise<Body> {
-	try {
-		return await handler(request, signal);
-	} catch (error) {
-		if (error instanceof ProtocolError) return {errno: error.errno};
-		throw error;
-	}
+function answer(handler: Handler<Served>, request: Request<Served>, signal: AbortSignal): Awaitable<Body> {
+	return otherwise(
+		() => handler(request, signal),
+		error => {
+			if (error instanceof ProtocolError) return {errno: error.errno};
+			throw error;
+		},
+	);
 }
 
 /** Whether no reply is taken. */

@@ -96,10 +96,41 @@ test('an operation that holds a buffer of the caller is answered only when it ha
 test('an operation that is interrupted is answered at once, whether it heeds its signal or not', async t => {
 	const dispatcher = new Dispatcher(NO_LOG);
 	const started = [dispatcher.start(operation(), untilAborted), dispatcher.start(operation(), never)];
-	const other = dispatcher.start(operation(), () => Promise.resolve('other'));
-	for (const one of started) one.interrupt();
-	t.deepEqual(await Promise.all(started.map(({outcome}) => outcome)), [{errno: EINTR}, {errno: EINTR}]);
-	t.deepEqual(await other.outcome, {value: 'other'});
+	const other = dispatcher.run(operation(), () => Promise.resolve('other'));
+	for (const one of started) if ('interrupt' in one) one.interrupt();
+	const outcomes = started.map(async one => ('outcome' in one ? one.outcome : one));
+	t.deepEqual(await Promise.all(outcomes), [{errno: EINTR}, {errno: EINTR}]);
+	t.deepEqual(await other, {value: 'other'});
+});
+
+test('an operation that waits for nothing has its outcome at once, and its failures are those of any other', t => {
+	const log = remembering();
+	const dispatcher = new Dispatcher(log);
+	t.deepEqual(
+		dispatcher.start(operation(), () => 7),
+		{value: 7},
+	);
+	const fail = () => {
+		throw new CacheError('not-found', 'answered with status 404');
+	};
+	t.deepEqual(dispatcher.start(operation(), fail), {errno: ENOENT});
+	t.is(log.lines.length, 1);
+});
+
+test('the signal of an operation that waits is its own: what others do, or an interruption, never fires it twice', async t => {
+	const dispatcher = new Dispatcher(NO_LOG);
+	const signals: AbortSignal[] = [];
+	const keep = (signal: AbortSignal) => void signals.push(signal);
+	dispatcher.start(operation(), keep);
+	const waiting = dispatcher.start(operation(), signal => (keep(signal), untilAborted(signal)));
+	dispatcher.start(operation(), keep);
+	if ('interrupt' in waiting) waiting.interrupt();
+	t.deepEqual('outcome' in waiting && (await waiting.outcome), {errno: EINTR});
+	dispatcher.start(operation(), keep);
+	t.deepEqual(
+		signals.map(({aborted}) => aborted),
+		[true, true, false, false],
+	);
 });
 
 test('what runs when the drive is unmounted is interrupted', async t => {

@@ -67,7 +67,9 @@ export function decodeBody(header: Header, {view, bytes, at, length}: Region): R
 	const data = {view, bytes, at: rest, length: end - rest};
 	const names = namesOf(name, tail, data);
 	if (tail === 'bytes') checkBytes(name, (args as unknown as {size: number}).size, data);
-	return {...header, name, args, names, data} as unknown as Request;
+	// Field by field: a spread would make the shape of each request anew, at 2 microseconds.
+	const {opcode, unique, nodeid, pid} = header;
+	return {opcode, unique, nodeid, pid, name, args, names, data} as unknown as Request;
 }
 
 /** What a BATCH_FORGET is about. */

@@ -1,5 +1,6 @@
 import {constants} from 'node:fs';
 import {constants as osConstants} from 'node:os';
+import {after} from '../../../base/awaitable.js';
 import type {Attributes} from '../../../fs/inode.js';
 import {toStat} from '../../stat.js';
 import type {Node} from '../nodes.js';
@@ -31,9 +32,12 @@ export function serveAttributes({
 	nodes,
 }: Serving): Pick<Handlers, 'GETATTR' | 'SETATTR' | 'ACCESS' | 'STATFS' | 'LISTXATTR'> {
 	return {
-		async GETATTR({nodeid}, signal) {
-			const inode = await inodeOf(nodes.get(nodeid), operations, signal);
-			return attributes(await operations.getattr(inode, signal));
+		GETATTR({nodeid}, signal) {
+			const inode = inodeOf(nodes.get(nodeid), operations, signal);
+			return after(
+				after(inode, known => operations.getattr(known, signal)),
+				attributes,
+			);
 		},
 		// Of the rest there is no place for what cp -p and rsync set; refusing would make them fail.
 		async SETATTR({nodeid, args}, signal) {

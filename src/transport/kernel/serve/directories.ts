@@ -1,5 +1,6 @@
+import {after, type Awaitable} from '../../../base/awaitable.js';
 import {CacheError} from '../../../base/errors.js';
-import type {Attributes, Dentry} from '../../../fs/inode.js';
+import type {Attributes, Dentry, Inode} from '../../../fs/inode.js';
 import {HandleTable} from '../../../fs/handle-table.js';
 import {toStat} from '../../stat.js';
 import {Listing} from '../listing.js';
@@ -23,23 +24,29 @@ export function serveDirectories(
 ): Pick<Handlers, 'OPENDIR' | 'READDIR' | 'READDIRPLUS' | 'RELEASEDIR'> {
 	const {operations, nodes} = serving;
 	const listings = new HandleTable<Listing>();
-	const read = async (request: Request<'READDIR' | 'READDIRPLUS'>, add: Add, signal: AbortSignal): Promise<Data> => {
+	const rewound = (request: Request<'READDIR' | 'READDIRPLUS'>, directory: Inode, signal: AbortSignal) => {
 		const listing = listings.get(request.args.fh);
-		const directory = await inodeOf(nodes.get(request.nodeid), operations, signal);
-		if (request.args.offset === 0) listing.rewind(await operations.readdir(directory, signal));
-		// For nobody any more: the kernel would never forget what it is given here.
-		signal.throwIfAborted();
-		return pack(request, listing, directory.attributes(), add, serving.buffers);
+		if (request.args.offset !== 0) return listing;
+		return after(operations.readdir(directory, signal), list => listing.rewind(list));
 	};
+	const read = (request: Request<'READDIR' | 'READDIRPLUS'>, add: Add, signal: AbortSignal): Awaitable<Data> =>
+		after(inodeOf(nodes.get(request.nodeid), operations, signal), directory =>
+			after(rewound(request, directory, signal), listing => {
+				// For nobody any more: the kernel would never forget what it is given here.
+				signal.throwIfAborted();
+				return pack(request, listing, directory.attributes(), add, serving.buffers);
+			}),
+		);
 	return {
-		async OPENDIR({nodeid}, signal) {
-			const inode = await inodeOf(nodes.get(nodeid), operations, signal);
-			if (inode.kind !== 'directory') throw new CacheError('not-permitted', 'not a directory');
-			const handle = listings.add(new Listing());
-			return (view, at) => {
-				OPEN_OUT.at(view, at).fh = handle;
-				return OPEN_OUT.sizeBytes;
-			};
+		OPENDIR({nodeid}, signal) {
+			return after(inodeOf(nodes.get(nodeid), operations, signal), ({kind}) => {
+				if (kind !== 'directory') throw new CacheError('not-permitted', 'not a directory');
+				const handle = listings.add(new Listing());
+				return (view, at) => {
+					OPEN_OUT.at(view, at).fh = handle;
+					return OPEN_OUT.sizeBytes;
+				};
+			});
 		},
 		READDIR: (request, signal) => read(request, (packer, facts) => packer.add(facts), signal),
 		READDIRPLUS(request, signal) {
@@ -54,7 +61,7 @@ export function serveDirectories(
 		},
 		RELEASEDIR({args: {fh}}) {
 			listings.remove(fh);
-			return Promise.resolve(undefined);
+			return undefined;
 		},
 	};
 }

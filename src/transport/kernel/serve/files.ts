@@ -1,11 +1,12 @@
 import {constants} from 'node:fs';
+import {after, otherwise, type Awaitable} from '../../../base/awaitable.js';
 import {CacheError, hasCode} from '../../../base/errors.js';
 import type {Access, Attributes, Inode} from '../../../fs/inode.js';
 import type {HandleId} from '../../../fs/operations.js';
 import type {Node} from '../nodes.js';
 import {FOPEN} from '../protocol/flags.js';
 import {ENTRY_OUT, OPEN_OUT, WRITE_OUT} from '../protocol/structs.js';
-import {HEADER_BYTES} from '../replies.js';
+import {HEADER_BYTES, type Fill} from '../replies.js';
 import {fillEntry} from './attributes.js';
 import {inodeOf, type Handlers, type Serving} from './handlers.js';
 
@@ -18,23 +19,19 @@ export function serveFiles(
 ): Pick<Handlers, 'OPEN' | 'CREATE' | 'READ' | 'WRITE' | 'FLUSH' | 'FSYNC' | 'RELEASE'> {
 	const {operations, nodes, buffers} = serving;
 	return {
-		async OPEN({nodeid, args: {flags}}, signal) {
+		OPEN({nodeid, args: {flags}}, signal) {
 			const node = nodes.get(nodeid);
-			const inode = await inodeOf(node, operations, signal);
 			const access = accessOf(flags);
-			const handle = await open(inode, access, serving, signal);
-			const openFlags = openFlagsOf(node, access, await operations.getattr(inode, signal));
-			return (view, at) => {
-				const out = OPEN_OUT.at(view, at);
-				out.fh = handle;
-				out.open_flags = openFlags;
-				return OPEN_OUT.sizeBytes;
-			};
+			return after(inodeOf(node, operations, signal), inode =>
+				after(open(inode, access, serving, signal), handle =>
+					after(operations.getattr(inode, signal), attributes => opened(handle, openFlagsOf(node, access, attributes))),
+				),
+			);
 		},
 		async CREATE({nodeid, names: [name]}, signal) {
 			const parent = nodes.get(nodeid);
 			const directory = await inodeOf(parent, operations, signal);
-			const inode = await operations.lookup(directory, name, signal).catch(refuseCreation);
+			const inode = await otherwise(() => operations.lookup(directory, name, signal), refuseCreation);
 			const handle = await open(inode, {read: true, write: true, truncate: true}, serving, signal);
 			const attributes = await operations.getattr(inode, signal);
 			const node = nodes.give(parent, name, inode);
@@ -45,11 +42,11 @@ export function serveFiles(
 				return ENTRY_OUT.sizeBytes + OPEN_OUT.sizeBytes;
 			};
 		},
-		async READ({args: {fh, offset, size}}, signal) {
+		READ({args: {fh, offset, size}}, signal) {
 			// Not given back when this fails: what did not heed its signal may still write there.
 			const buffer = buffers.take(size);
 			const data = buffer.bytes.subarray(HEADER_BYTES, HEADER_BYTES + size);
-			return {buffer, sizeBytes: await operations.read(fh, data, offset, signal)};
+			return after(operations.read(fh, data, offset, signal), sizeBytes => ({buffer, sizeBytes}));
 		},
 		async WRITE({args: {fh, offset}, data}, signal) {
 			const bytes = data.bytes.subarray(data.at, data.at + data.length);
@@ -59,36 +56,49 @@ export function serveFiles(
 				return WRITE_OUT.sizeBytes;
 			};
 		},
-		async FLUSH({args: {fh}}, signal) {
-			await operations.flush(fh, signal);
-			return undefined;
+		FLUSH({args: {fh}}, signal) {
+			return after(operations.flush(fh, signal), nothing);
 		},
-		async FSYNC({args: {fh}}, signal) {
-			await operations.flush(fh, signal);
-			return undefined;
+		FSYNC({args: {fh}}, signal) {
+			return after(operations.flush(fh, signal), nothing);
 		},
-		async RELEASE({args: {fh}}, signal) {
+		RELEASE({args: {fh}}, signal) {
 			serving.openHandles.delete(fh);
-			await operations.release(fh, signal);
-			return undefined;
+			return after(operations.release(fh, signal), nothing);
 		},
 	};
 }
 
-async function open(
+function nothing(): undefined {
+	return undefined;
+}
+
+/** A `fuse_open_out`. */
+function opened(handle: HandleId, openFlags: number): Fill {
+	return (view, at) => {
+		const out = OPEN_OUT.at(view, at);
+		out.fh = handle;
+		out.open_flags = openFlags;
+		return OPEN_OUT.sizeBytes;
+	};
+}
+
+function open(
 	inode: Inode,
 	access: Access,
 	{operations, openHandles}: Serving,
 	signal: AbortSignal,
-): Promise<HandleId> {
-	const handle = await operations.open(inode, access, signal);
-	if (signal.aborted) {
-		await operations.release(handle, signal);
-		throw signal.reason as Error;
-	}
+): Awaitable<HandleId> {
+	return after(operations.open(inode, access, signal), handle => {
+		if (!signal.aborted) {
+			openHandles.add(handle);
+			return handle;
+		}
 
-	openHandles.add(handle);
-	return handle;
+		return after(operations.release(handle, signal), () => {
+			throw signal.reason as Error;
+		});
+	});
 }
 
 /**

@@ -1,3 +1,4 @@
+import {after, type Awaitable} from '../../../base/awaitable.js';
 import type {Inode} from '../../../fs/inode.js';
 import type {HandleId, Operations} from '../../../fs/operations.js';
 import type {Node, Nodes} from '../nodes.js';
@@ -7,12 +8,12 @@ import type {Body} from '../replies.js';
 import type {ReplyBuffers} from '../reply-buffers.js';
 
 /**
- * Answers one request.
+ * Answers one request: at once where there is nothing to wait for.
  *
  * @param signal - fires when its caller is gone, or its time is up: what it does is then for nobody.
  * @throws CacheError, ProtocolError
  */
-export type Handler<N extends Served> = (request: Request<N>, signal: AbortSignal) => Promise<Body>;
+export type Handler<N extends Served> = (request: Request<N>, signal: AbortSignal) => Awaitable<Body>;
 
 /** One for each opcode that is served; what is missing does not compile. */
 export type Handlers = {readonly [N in Served]: Handler<N>};
@@ -27,11 +28,10 @@ export interface Serving {
 }
 
 /** The inode of a node; looked up where the node was only listed. */
-export async function inodeOf(node: Node, operations: Operations, signal: AbortSignal): Promise<Inode> {
-	if (node.inode === undefined && node.parent !== undefined) {
-		const parent = await inodeOf(node.parent, operations, signal);
-		node.inode ??= await operations.lookup(parent, node.name, signal);
-	}
-
-	return node.inode ?? operations.root;
+export function inodeOf(node: Node, operations: Operations, signal: AbortSignal): Awaitable<Inode> {
+	const {inode, parent, name} = node;
+	if (inode !== undefined || parent === undefined) return inode ?? operations.root;
+	const directory = inodeOf(parent, operations, signal);
+	const found = after(directory, known => operations.lookup(known, name, signal));
+	return after(found, known => (node.inode ??= known));
 }

@@ -1,3 +1,4 @@
+import {after} from '../../../base/awaitable.js';
 import type {Attributes} from '../../../fs/inode.js';
 import type {Node} from '../nodes.js';
 import {ENTRY_OUT} from '../protocol/structs.js';
@@ -8,13 +9,17 @@ import {inodeOf, type Handlers, type Serving} from './handlers.js';
 /** What is about names: LOOKUP, UNLINK. */
 export function serveNames({operations, nodes}: Serving): Pick<Handlers, 'LOOKUP' | 'UNLINK'> {
 	return {
-		async LOOKUP({nodeid, names: [name]}, signal) {
+		LOOKUP({nodeid, names: [name]}, signal) {
 			const parent = nodes.get(nodeid);
-			const inode = await operations.lookup(await inodeOf(parent, operations, signal), name, signal);
-			const attributes = await operations.getattr(inode, signal);
-			// For nobody any more: the kernel would never forget it.
-			signal.throwIfAborted();
-			return entry(nodes.give(parent, name, inode), attributes);
+			const directory = inodeOf(parent, operations, signal);
+			const found = after(directory, known => operations.lookup(known, name, signal));
+			return after(found, inode =>
+				after(operations.getattr(inode, signal), attributes => {
+					// For nobody any more: the kernel would never forget it.
+					signal.throwIfAborted();
+					return entry(nodes.give(parent, name, inode), attributes);
+				}),
+			);
 		},
 		async UNLINK({nodeid, names: [name]}, signal) {
 			const parent = nodes.get(nodeid);
