@@ -18,6 +18,8 @@ export const ERROR_CODES = [
 	'no-space',
 	/** The origin answered 404 or 410. */
 	'not-found',
+	/** What was opened is another version than what was looked up: to be looked up again. */
+	'replaced',
 	/** The drive refuses this kind of change for good. */
 	'not-permitted',
 	/** There is no such name on the drive. */

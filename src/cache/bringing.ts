@@ -12,6 +12,7 @@ import type {ArrivedBytes} from './arrived-bytes.js';
 import {Download, type Beginning, type DownloadContext} from './download.js';
 import {Following, type Ending, type Followed} from './following.js';
 import {hostOf, type Slot} from './slots.js';
+import {VersionId} from './version-id.js';
 
 export interface BringingContext extends DownloadContext {
 	/** Called once: whether a request is made, or another process has made it. */
@@ -44,6 +45,8 @@ export type Outcome =
  * told to `arrived`.
  */
 export class Bringing {
+	/** Which bytes come. */
+	readonly id = new VersionId();
 	#download: Download | undefined;
 	#owned: OwnedFill | undefined;
 	/** Of other processes, one after another. */
@@ -167,6 +170,7 @@ export class Bringing {
 		const {mimetype, filename} = entry.sidecar;
 		this.#decide('hit');
 		this.#pin = pin;
+		this.id.settle(entry.data);
 		this.#description = {url: this.url, mimetype, filename};
 		this.listener.onBegun({sizeBytes: entry.sizeBytes, modifiedAtMs: modifiedAtMs(entry)});
 		this.arrived.finish(pin, entry.sizeBytes);
@@ -199,7 +203,12 @@ export class Bringing {
 		if (brought === 'left') return 'left';
 		const {draft, description, isForKeeps} = brought;
 		if (isForKeeps && this.listener.isWanted()) {
-			this.#pin = await this.context.store.commitFirst(draft, description, this.context.replaced);
+			this.id.publishes(draft.file.statsNow().ino);
+			try {
+				this.#pin = await this.context.store.commitFirst(draft, description, this.context.replaced);
+			} finally {
+				this.id.settle(this.#pin?.entry.data);
+			}
 		}
 
 		this.#description = description;

@@ -10,6 +10,7 @@ import {Bringing, type BringingContext, type Outcome} from './bringing.js';
 import type {Beginning, Download} from './download.js';
 import type {DownloadState} from './download-status.js';
 import {Trickle} from './trickle.js';
+import type {VersionId} from './version-id.js';
 
 export interface FillContext extends BringingContext {
 	readonly clock: Clock;
@@ -112,6 +113,11 @@ export class Fill {
 		if (this.#bringing.download?.isAnswered !== true) return 'waiting';
 		if (this.#bringing.download.isSuspended) return 'paused';
 		return this.#bringing.download.isConverting ? 'converting' : 'downloading';
+	}
+
+	/** Which bytes it brings. */
+	get id(): VersionId {
+		return this.#bringing.id;
 	}
 
 	/** What was stored; undefined before the end, and where something else is stored by then. */

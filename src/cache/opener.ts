@@ -1,6 +1,6 @@
 import {abortable} from '../base/abort.js';
 import type {Clock} from '../base/clock.js';
-import type {Freshness, FreshnessRules} from '../http/freshness.js';
+import type {Freshness, FreshnessRules, StoredFacts} from '../http/freshness.js';
 import type {Entry} from '../store/entry.js';
 import {keyOf, type Key} from '../store/key.js';
 import type {Store} from '../store/store.js';
@@ -94,6 +94,12 @@ export class Opener {
 	/** Whether an entry may be used without asking. */
 	isFresh(entry: Entry): boolean {
 		return this.isOffline || this.#judge(entry) === 'fresh';
+	}
+
+	/** For how long an entry will be used without asking, in ms. */
+	freshForMs(entry: Entry): number {
+		const {freshness, clock} = this.context;
+		return freshness.freshForMs(entry.sidecar.url, factsOf(entry), clock.now());
 	}
 
 	/** Where a URL that has nothing of its own has moved to. In a circle nothing has moved. */
@@ -195,11 +201,9 @@ export class Opener {
 		throw asked.error;
 	}
 
-	#judge({sidecar, storedAtMs}: Entry): Freshness {
-		const {url, http: caching, isPut, origin} = sidecar;
-		const lastModifiedMs = origin.lastModified === undefined ? undefined : origin.lastModified * 1000;
+	#judge(entry: Entry): Freshness {
 		const {freshness, clock} = this.context;
-		return freshness.judge(url, {storedAtMs, caching, lastModifiedMs, isPut}, clock.now());
+		return freshness.judge(entry.sidecar.url, factsOf(entry), clock.now());
 	}
 
 	async #openMoved(key: Key, {movedTo, source}: MovedError, signal: AbortSignal | undefined): Promise<Version> {
@@ -230,4 +234,10 @@ export class Opener {
 		version.close();
 		return undefined;
 	}
+}
+
+function factsOf({sidecar, storedAtMs}: Entry): StoredFacts {
+	const {http: caching, isPut, origin} = sidecar;
+	const lastModifiedMs = origin.lastModified === undefined ? undefined : origin.lastModified * 1000;
+	return {storedAtMs, caching, lastModifiedMs, isPut};
 }

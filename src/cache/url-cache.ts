@@ -21,8 +21,9 @@ import type {Media, Source} from './source.js';
 import type {Slots} from './slots.js';
 import {snapshot, type CacheStats, type Counters} from './stats.js';
 import type {Version} from './version.js';
+import {VersionId} from './version-id.js';
 
-export {isKey, keyOf, type Entry, type Key, type Refreshed};
+export {isKey, keyOf, type Entry, type Key, type Refreshed, type VersionId};
 
 export interface UrlCacheOptions {
 	readonly store: Store;
@@ -44,6 +45,10 @@ export interface Glimpse {
 	readonly url: string;
 	readonly sizeBytes: number;
 	readonly modifiedAtMs: number;
+	/** Which bytes a reader would get, as far as is known. */
+	readonly id: VersionId;
+	/** For how long that stays as it is if no change is announced, in ms; 0 for what is not all there. */
+	readonly validForMs: number;
 }
 
 /**
@@ -107,6 +112,11 @@ export class UrlCache {
 		return this.#opener.isFresh(entry);
 	}
 
+	/** For how long an entry is what a reader gets, if no change of it is announced; in ms. Changes of others are, while the directory is watched. */
+	validForMs(entry: Entry): number {
+		return this.#store.isWatched ? this.#opener.freshForMs(entry) : 0;
+	}
+
 	/** Counts a lookup that was answered from memory, or that found nothing and will not download. */
 	note(lookup: 'hit' | 'miss', key: Key): void {
 		this.#count(lookup);
@@ -149,7 +159,9 @@ export class UrlCache {
 	glimpse(key: Key): Glimpse | undefined {
 		const glimpse = this.#glimpse(key);
 		const movedTo = glimpse === undefined ? this.#movedTo(key) : undefined;
-		return movedTo === undefined ? glimpse : this.#glimpse(movedTo);
+		const moved = movedTo === undefined ? undefined : this.#glimpse(movedTo);
+		// A change of it is announced under its own key.
+		return moved === undefined ? glimpse : {...moved, validForMs: 0};
 	}
 
 	/** Starts an entry written by hand. It beats a download of the same URL when it is committed. */
@@ -175,8 +187,7 @@ export class UrlCache {
 	/** What a listing shows of each entry, in no order that matters. */
 	*list(): Generator<Glimpse & {readonly key: Key}> {
 		for (const entry of this.#store.entries()) {
-			const {key, sidecar, sizeBytes} = entry;
-			yield {key, url: sidecar.url, sizeBytes, modifiedAtMs: modifiedAtMs(entry)};
+			yield {key: entry.key, ...this.#glimpseOf(entry)};
 		}
 	}
 
@@ -252,8 +263,22 @@ export class UrlCache {
 		const entry = this.#store.lookup(key);
 		// What is replaced is what there is until its replacement has begun to come.
 		const isEntry = entry !== undefined && (fill?.sizeBytes === undefined || this.isFresh(entry));
-		if (isEntry) return {url: entry.sidecar.url, sizeBytes: entry.sizeBytes, modifiedAtMs: modifiedAtMs(entry)};
-		return fill && {url: fill.url, sizeBytes: fill.sizeBytes ?? 0, modifiedAtMs: fill.modifiedAtMs};
+		if (isEntry) return this.#glimpseOf(entry);
+		return (
+			fill && {
+				url: fill.url,
+				sizeBytes: fill.sizeBytes ?? 0,
+				modifiedAtMs: fill.modifiedAtMs,
+				id: fill.id,
+				validForMs: 0,
+			}
+		);
+	}
+
+	#glimpseOf(entry: Entry): Glimpse {
+		const {data, sidecar, sizeBytes} = entry;
+		const [id, validForMs] = [new VersionId(data), this.validForMs(entry)];
+		return {url: sidecar.url, sizeBytes, modifiedAtMs: modifiedAtMs(entry), id, validForMs};
 	}
 
 	/** The key of what the URL of a key that has nothing of its own has moved to. */

@@ -1,6 +1,7 @@
 import {modifiedAtMs, type Entry} from '../store/entry.js';
 import type {Pin} from '../store/pin.js';
 import type {Fill} from './fill.js';
+import {VersionId} from './version-id.js';
 
 /**
  * An entry pinned open, perhaps still filling: one run of bytes that does not
@@ -8,6 +9,7 @@ import type {Fill} from './fill.js';
  */
 export interface Version {
 	readonly key: string;
+	readonly id: VersionId;
 	readonly sizeBytes: number;
 	/** Last-Modified, or when it was stored; epoch milliseconds. */
 	readonly modifiedAtMs: number;
@@ -38,11 +40,13 @@ export interface Kind {
 /** A version that is complete. */
 export class StoredVersion implements Version {
 	readonly key: string;
+	readonly id: VersionId;
 	readonly sizeBytes: number;
 	readonly modifiedAtMs: number;
 
 	constructor(private readonly pin: Pin) {
 		this.key = pin.entry.key;
+		this.id = new VersionId(pin.entry.data);
 		this.sizeBytes = pin.entry.sizeBytes;
 		this.modifiedAtMs = modifiedAtMs(pin.entry);
 	}
@@ -80,6 +84,10 @@ export class FillingVersion implements Version {
 	/** @param fill - opened, so that its size is known; joined, and left when this is closed. */
 	constructor(private readonly fill: Fill) {
 		this.key = fill.key;
+	}
+
+	get id(): VersionId {
+		return this.fill.id;
 	}
 
 	get sizeBytes(): number {

@@ -6,11 +6,12 @@ import {messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import type {UrlCache} from '../cache/url-cache.js';
 import type {Config} from '../config/load.js';
+import type {Capabilities} from '../fs/capabilities.js';
 import {Drive} from '../fs/drive.js';
 import {LIMIT_OPTIONS, limitsOf, openCacheWith, type CacheContext, type LimitOption} from '../library/settings.js';
 import {Dispatcher, type Deadlines} from '../transport/dispatch.js';
-import {FuseNative} from '../transport/fuse-native.js';
-import {KernelTransport} from '../transport/kernel/transport.js';
+import {FUSE_NATIVE_CAPABILITIES, FuseNative} from '../transport/fuse-native.js';
+import {KERNEL_CAPABILITIES, KernelTransport} from '../transport/kernel/transport.js';
 import type {MountOptions, Transport} from '../transport/transport.js';
 import {MountError} from './mount-error.js';
 
@@ -44,12 +45,13 @@ export async function mountDrive(
 		preferred: limitsOf(settings, LIMIT_OPTIONS.filter(isDefault)),
 	});
 	const {readOnly: isReadOnly, allowOther, openTimeout: openMs, readTimeout: readMs} = settings;
-	const drive = new Drive(cache, {isReadOnly, isShared: allowOther, clock: SYSTEM_CLOCK});
+	const driveFor = (capabilities: Capabilities) =>
+		new Drive(cache, {isReadOnly, isShared: allowOther, capabilities, clock: SYSTEM_CLOCK});
 	const deadlines = {openMs, readMs, otherMs: LOCAL_DEADLINE_MS};
 	const where = {...context, mountpoint, allowOther};
 	try {
-		const kernel = settings.transport === 'fuse-native' ? undefined : await mountKernel(drive, deadlines, where);
-		return {cache, transport: kernel ?? (await mountFuseNative(drive, deadlines, where))};
+		const kernel = settings.transport === 'fuse-native' ? undefined : await mountKernel(driveFor, deadlines, where);
+		return {cache, transport: kernel ?? (await mountFuseNative(driveFor, deadlines, where))};
 	} catch (cause) {
 		await cache.close();
 		throw new MountError(`the drive could not be mounted at ${mountpoint}: ${messageOf(cause)}`, {cause});
@@ -61,7 +63,11 @@ interface Where extends MountOptions {
 	readonly searchPath: string;
 }
 
-async function mountFuseNative(drive: Drive, deadlines: Deadlines, {log, ...options}: Where): Promise<Transport> {
+/** The drive, as it is over a transport that can do so much. */
+type DriveFor = (capabilities: Capabilities) => Drive;
+
+async function mountFuseNative(driveFor: DriveFor, deadlines: Deadlines, {log, ...options}: Where): Promise<Transport> {
+	const drive = driveFor(FUSE_NATIVE_CAPABILITIES);
 	const transport = new FuseNative(drive, new Dispatcher(log), deadlines, options);
 	await transport.mount();
 	return transport;
@@ -69,11 +75,12 @@ async function mountFuseNative(drive: Drive, deadlines: Deadlines, {log, ...opti
 
 /** @returns undefined where it does not work here, which the log says. */
 async function mountKernel(
-	drive: Drive,
+	driveFor: DriveFor,
 	deadlines: Deadlines,
 	{log, ...options}: Where,
 ): Promise<Transport | undefined> {
 	try {
+		const drive = driveFor(KERNEL_CAPABILITIES);
 		const transport = new KernelTransport(drive, new Dispatcher(log), deadlines, log, options);
 		await transport.mount();
 		return transport;

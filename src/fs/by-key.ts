@@ -20,10 +20,14 @@ export class ByKey implements DirectoryInode {
 
 	lookup(name: string): Inode | undefined {
 		if (!isKey(name)) return undefined;
-		const open = this.drive.openFiles.get(name);
+		const [open] = this.drive.openFiles.all(name);
 		const url = this.drive.cache.glimpse(name)?.url;
 		const file = url === undefined ? open : CachedFile.of(name, url, this.drive);
 		return file && readOnly(file);
+	}
+
+	absentForMs(name: string): number {
+		return isKey(name) ? 0 : Infinity;
 	}
 
 	*list(): Iterable<Dentry> {

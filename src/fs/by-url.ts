@@ -23,6 +23,11 @@ export class ByUrl implements DirectoryInode {
 		return url === undefined ? undefined : CachedFile.of(keyOf(url), url, this.drive);
 	}
 
+	/** What is no URL never becomes one. */
+	absentForMs(): number {
+		return Infinity;
+	}
+
 	*list(): Iterable<Dentry> {
 		for (const file of this.drive.cache.list()) {
 			const name = listedName(file.url, this.drive.isShared);
@@ -39,13 +44,13 @@ export class ByUrl implements DirectoryInode {
 
 export function directoryAttributes(ino: number, {isReadOnly, mountedAtMs}: DriveContext): Attributes {
 	const bits = permissions('directory', isReadOnly);
-	return {kind: 'directory', ino, permissions: bits, sizeBytes: 0, modifiedAtMs: mountedAtMs};
+	return {kind: 'directory', ino, permissions: bits, sizeBytes: 0, modifiedAtMs: mountedAtMs, validForMs: Infinity};
 }
 
 /** Removing a name removes the entry. Who has it open keeps it. */
 export async function evict(key: Key, {cache, openFiles, isReadOnly}: DriveContext): Promise<void> {
 	if (isReadOnly) throw new CacheError('read-only', 'the drive is mounted read-only');
-	const open = openFiles.get(key);
-	open?.unlink();
-	if (!(await cache.evict(key)) && open === undefined) throw new CacheError('not-stored', 'it is not stored');
+	const open = openFiles.all(key);
+	for (const file of open) file.unlink();
+	if (!(await cache.evict(key)) && open.length === 0) throw new CacheError('not-stored', 'it is not stored');
 }

@@ -1,8 +1,9 @@
 import {abortable} from '../base/abort.js';
 import {after, otherwise, type Awaitable} from '../base/awaitable.js';
 import {CacheError} from '../base/errors.js';
+import {redact} from '../base/redact.js';
 import type {Put} from '../cache/put.js';
-import type {Key} from '../cache/url-cache.js';
+import type {Key, VersionId} from '../cache/url-cache.js';
 import type {Version} from '../cache/version.js';
 import type {DriveContext} from './drive-context.js';
 import {ReadOnlyHandle, type FileHandle} from './handle.js';
@@ -24,18 +25,21 @@ const JUST_PUT_MS = 5000;
 /**
  * A URL as a file. Opening it for reading gets the stored bytes or downloads
  * them; truncating it starts a put. One inode is one version, so while it is
- * read nobody writes it, and the other way round: they would share pages.
+ * read nobody writes it, and the other way round: they would share pages. Where
+ * a URL may be several inodes there is one of these for each, and who cannot
+ * have this one is told to look for another (`replaced`); else he waits, or gets
+ * the version that others have.
  */
 export class CachedFile implements OpenFile, Writable {
 	readonly kind = 'file';
 	/** What readers read; there while there are any. */
 	#version: Version | undefined;
-	/** Which bytes these are. */
-	#bytes = '';
 	#readers = 0;
 	/** What a writer writes, or has written last. */
 	#put: Put | undefined;
 	#handles = 0;
+	/** Whether what is open may write. */
+	#isForWriting = false;
 	#isUnlinked = false;
 	#waiters: Array<() => void> = [];
 
@@ -47,37 +51,41 @@ export class CachedFile implements OpenFile, Writable {
 
 	/** The file of a URL: the one that is open, if it is. */
 	static of(key: Key, url: string, drive: DriveContext): OpenFile {
-		return drive.openFiles.get(key) ?? new CachedFile(key, url, drive);
+		return drive.openFiles.shared(key) ?? new CachedFile(key, url, drive);
 	}
 
 	get readers(): number {
 		return this.#readers;
 	}
 
+	get isBeingWritten(): boolean {
+		return this.#put !== undefined && !this.#put.isStored;
+	}
+
 	attributes(): Attributes {
-		const open = this.#isUnlinked ? undefined : this.drive.openFiles.get(this.key);
+		const open = this.#isUnlinked ? undefined : this.drive.openFiles.shared(this.key);
 		if (open !== undefined && open !== this) return open.attributes();
-		const attributes = attributesOf(this.key, this.#contents(), this.drive);
-		if (this.#version === undefined) return attributes;
-		return {...attributes, version: this.#bytes, isWhole: this.#version.entry !== undefined};
+		return attributesOf(this.key, this.#contents(), this.drive);
 	}
 
 	/** Those of a file that is listed: where it is not open, what the listing has of it. */
 	static listed({key, ...contents}: Contents & {readonly key: Key}, drive: DriveContext): Attributes {
-		return drive.openFiles.get(key)?.attributes() ?? attributesOf(key, contents, drive);
+		return drive.openFiles.shared(key)?.attributes() ?? attributesOf(key, contents, drive);
 	}
 
 	open(access: Access, signal: AbortSignal): Awaitable<FileHandle> {
 		if (access.write && this.drive.isReadOnly) throw new CacheError('read-only', 'the drive is mounted read-only');
 		// Another opener of the same name may have looked it up at the same time and been first.
-		const open = this.#isUnlinked ? undefined : this.drive.openFiles.get(this.key);
+		const open = this.#isUnlinked ? undefined : this.drive.openFiles.shared(this.key);
 		if (open !== undefined && open !== this) return open.open(access, signal);
+		if (this.drive.openFiles.inodePerVersion) this.#assertFree(access);
 		this.#handles++;
+		this.#isForWriting ||= access.write;
 		if (!this.#isUnlinked) this.drive.openFiles.add(this.key, this);
 		return otherwise(
 			() => {
 				if (access.write) return this.#openForWriting(access, signal);
-				return after(this.startReading(signal), () => new ReadingHandle(this));
+				return after(this.startReading(access, signal), () => new ReadingHandle(this));
 			},
 			error => {
 				this.release();
@@ -88,9 +96,10 @@ export class CachedFile implements OpenFile, Writable {
 
 	/** Asks whether the origin still has what is stored. What is being written, or not there, has nothing to ask about. */
 	async touch(signal: AbortSignal): Promise<void> {
-		const {cache, isReadOnly} = this.drive;
+		const {cache, openFiles, isReadOnly} = this.drive;
 		if (isReadOnly) throw new CacheError('read-only', 'the drive is mounted read-only');
-		if (this.#isBeingWritten || this.#isJustPut || !cache.isStored(this.key)) return;
+		const isBeingWritten = openFiles.all(this.key).some(file => file.isBeingWritten);
+		if (isBeingWritten || this.#isJustPut || !cache.isStored(this.key)) return;
 		const {stored} = await cache.refresh(this.url, signal);
 		// It comes whether somebody waits for it or not; how it ends is in the log.
 		stored.catch(() => undefined);
@@ -102,10 +111,8 @@ export class CachedFile implements OpenFile, Writable {
 		this.drive.openFiles.remove(this.key, this);
 	}
 
-	startReading(signal: AbortSignal): Awaitable<void> {
-		const version = this.#isBeingWritten ? undefined : (this.#version ?? this.drive.cache.openAtOnce(this.key));
-		if (version === undefined) return this.#waitForVersion(signal);
-		this.#startReading(version);
+	startReading(access: Access, signal: AbortSignal): Awaitable<void> {
+		return this.drive.openFiles.inodePerVersion ? this.#openOne(access, signal) : this.#openShared(signal);
 	}
 
 	stopReading(): void {
@@ -128,7 +135,7 @@ export class CachedFile implements OpenFile, Writable {
 	}
 
 	async claim(put: Put, signal?: AbortSignal): Promise<void> {
-		const isMine = () => this.#put === put || !this.#isBeingWritten;
+		const isMine = () => this.#put === put || !this.isBeingWritten;
 		await this.#until(() => this.#readers === 0 && isMine(), signal);
 		this.#put = put;
 	}
@@ -144,16 +151,62 @@ export class CachedFile implements OpenFile, Writable {
 
 	release(put?: Put): void {
 		if (put !== undefined && this.#put === put) this.#put = undefined;
-		if (--this.#handles === 0) this.drive.openFiles.remove(this.key, this);
+		if (--this.#handles === 0) {
+			this.#isForWriting = false;
+			this.drive.openFiles.remove(this.key, this);
+		}
+
 		this.#wake();
+	}
+
+	get #isJustPut(): boolean {
+		const entry = this.drive.cache.entry(this.key);
+		return entry?.sidecar.isPut === true && this.drive.clock.now() - entry.storedAtMs < JUST_PUT_MS;
+	}
+
+	/** @throws CacheError `replaced` where it would be of two versions, or its name is that of another one. */
+	#assertFree({write}: Access): void {
+		const isTaken = write ? this.#handles > 0 : this.#isForWriting;
+		if (isTaken || (this.#isUnlinked && this.#version === undefined)) throw this.#replaced();
+	}
+
+	#replaced(): CacheError {
+		return new CacheError('replaced', `${redact(this.url)} is another version than was looked up`);
+	}
+
+	/** The version that is there by now, if that is what this one is of. */
+	#openOne({version: told, asOpen}: Access, signal: AbortSignal): Awaitable<void> {
+		if (this.#version !== undefined && (asOpen === true || this.#isUnlinked)) return this.#startReading(this.#version);
+		const {cache, leases} = this.drive;
+		const leased = leases.take(this.key, () => cache.glimpse(this.key)?.id);
+		const version = leased ?? cache.openAtOnce(this.key) ?? cache.open(this.url, signal);
+		return after(version, opened => this.#readIfSame(opened, told));
+	}
+
+	#readIfSame(version: Version, told: VersionId | undefined): void {
+		const own = this.#version?.id ?? told;
+		if (own !== undefined && !own.isSame(version.id)) {
+			this.drive.leases.keep(this.key, version);
+			throw this.#replaced();
+		}
+
+		if (this.#version !== undefined) version.close();
+		this.#startReading(this.#version ?? version);
+	}
+
+	/** The version that others have, or the one that is there by now. */
+	#openShared(signal: AbortSignal): Awaitable<void> {
+		const version = this.isBeingWritten ? undefined : (this.#version ?? this.drive.cache.openAtOnce(this.key));
+		if (version === undefined) return this.#waitForVersion(signal);
+		this.#startReading(version);
 	}
 
 	async #waitForVersion(signal: AbortSignal): Promise<void> {
 		for (;;) {
-			await this.#until(() => !this.#isBeingWritten, signal);
+			await this.#until(() => !this.isBeingWritten, signal);
 			const version = this.#version ?? (await this.drive.cache.open(this.url, signal));
 			// Meanwhile a put may have begun, or another reader have been first.
-			if ((this.#version ?? version) === version && !this.#isBeingWritten) {
+			if ((this.#version ?? version) === version && !this.isBeingWritten) {
 				this.#startReading(version);
 				return;
 			}
@@ -164,33 +217,29 @@ export class CachedFile implements OpenFile, Writable {
 
 	/** One more reads a version: the one that the others read, if there are any. */
 	#startReading(version: Version): void {
-		if (this.#version === undefined) this.#bytes = identityOf(version);
 		this.#version = version;
 		this.#readers++;
 	}
 
-	get #isJustPut(): boolean {
-		const entry = this.drive.cache.entry(this.key);
-		return entry?.sidecar.isPut === true && this.drive.clock.now() - entry.storedAtMs < JUST_PUT_MS;
-	}
-
-	get #isBeingWritten(): boolean {
-		return this.#put !== undefined && !this.#put.isStored;
-	}
-
-	async #openForWriting({read, truncate}: Access, signal: AbortSignal): Promise<FileHandle> {
+	async #openForWriting(access: Access, signal: AbortSignal): Promise<FileHandle> {
+		const {read, truncate} = access;
 		// Where nothing is stored there is nothing to truncate: rsync --inplace just writes.
 		const isNew = !read && this.drive.cache.glimpse(this.key) === undefined;
 		const handle = new WritingHandle(this, isNew);
 		if (truncate) await handle.truncate(0);
-		else if (read) await handle.startReading(signal);
+		else if (read) await handle.startReading(access, signal);
 		return handle;
 	}
 
 	#contents(): Contents {
 		const {cache, mountedAtMs} = this.drive;
-		if (this.#version !== undefined) return this.#version;
-		if (this.#put !== undefined && this.#isBeingWritten) {
+		if (this.#version !== undefined) {
+			const {sizeBytes, modifiedAtMs, id, entry} = this.#version;
+			const validForMs = entry === undefined ? 0 : cache.validForMs(entry);
+			return {sizeBytes, modifiedAtMs, id, validForMs, isWhole: entry !== undefined};
+		}
+
+		if (this.#put !== undefined && this.isBeingWritten) {
 			return {sizeBytes: this.#put.sizeBytes, modifiedAtMs: mountedAtMs};
 		}
 
@@ -218,20 +267,19 @@ export class CachedFile implements OpenFile, Writable {
 	}
 }
 
-let fills = 0;
-
-/** The same only for the same bytes: those of a stored file, or of this one fill. */
-function identityOf({entry}: Version): string {
-	return entry === undefined ? `fill ${++fills}` : `${entry.data.ino} ${entry.data.mtimeNs}`;
-}
-
 interface Contents {
 	readonly sizeBytes: number;
 	readonly modifiedAtMs: number;
+	readonly id?: VersionId;
+	readonly validForMs?: number;
+	readonly isWhole?: boolean;
 }
 
-function attributesOf(key: Key, {sizeBytes, modifiedAtMs}: Contents, {isReadOnly}: DriveContext): Attributes {
-	return {kind: 'file', ino: inodeNumber(key), permissions: permissions('file', isReadOnly), sizeBytes, modifiedAtMs};
+function attributesOf(key: Key, contents: Contents, {isReadOnly}: DriveContext): Attributes {
+	const {sizeBytes, modifiedAtMs, id: version, validForMs = 0, isWhole = false} = contents;
+	const bits = permissions('file', isReadOnly);
+	const known = {...(version !== undefined && {version}), validForMs, isWhole};
+	return {kind: 'file', ino: inodeNumber(key), permissions: bits, sizeBytes, modifiedAtMs, ...known};
 }
 
 class ReadingHandle extends ReadOnlyHandle {

@@ -1,11 +1,13 @@
 import type {Clock} from '../base/clock.js';
 import type {UrlCache} from '../cache/url-cache.js';
+import type {Leases} from './leases.js';
 import type {OpenFiles} from './open-files.js';
 
 /** What the inodes of a drive have in common. */
 export interface DriveContext {
 	readonly cache: UrlCache;
 	readonly openFiles: OpenFiles;
+	readonly leases: Leases;
 	readonly isReadOnly: boolean;
 	/** Other users than the one who mounted it may look. */
 	readonly isShared: boolean;

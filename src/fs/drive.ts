@@ -2,19 +2,24 @@ import {after, type Awaitable} from '../base/awaitable.js';
 import type {Clock} from '../base/clock.js';
 import {CacheError} from '../base/errors.js';
 import type {UrlCache} from '../cache/url-cache.js';
+import {AbsentNameError} from './absent-name-error.js';
+import type {Capabilities} from './capabilities.js';
 import type {DriveContext} from './drive-context.js';
 import {notForWriting, type FileHandle} from './handle.js';
 import {HandleTable} from './handle-table.js';
 import type {Access, Attributes, Dentry, DirectoryInode, Inode} from './inode.js';
-import {MAX_LISTED_NAME_BYTES} from './names.js';
+import {Leases} from './leases.js';
+import {inodeNumber, MAX_LISTED_NAME_BYTES} from './names.js';
 import {OpenFiles} from './open-files.js';
-import type {FileSystemSpace, HandleId, Operations} from './operations.js';
+import type {ChangeListener, FileSystemSpace, HandleId, Operations} from './operations.js';
 import {Root} from './root.js';
 
 export interface DriveOptions {
 	readonly isReadOnly: boolean;
 	/** Users other than the one who mounts it may look. */
 	readonly isShared: boolean;
+	/** Of the transport that it is for. */
+	readonly capabilities: Capabilities;
 	readonly clock: Clock;
 }
 
@@ -24,11 +29,12 @@ export class Drive implements Operations {
 	readonly #handles = new HandleTable<FileHandle>();
 	readonly #cache: UrlCache;
 
-	constructor(cache: UrlCache, {isReadOnly, isShared, clock}: DriveOptions) {
+	constructor(cache: UrlCache, {isReadOnly, isShared, capabilities, clock}: DriveOptions) {
 		this.#cache = cache;
 		const context: DriveContext = {
 			...{cache, isReadOnly, isShared},
-			openFiles: new OpenFiles(),
+			openFiles: new OpenFiles(capabilities.nodePerVersion),
+			leases: new Leases(),
 			mountedAtMs: clock.now(),
 			clock,
 		};
@@ -36,8 +42,9 @@ export class Drive implements Operations {
 	}
 
 	lookup(parent: Inode, name: string): Awaitable<Inode> {
-		const inode = asDirectory(parent).lookup(name);
-		if (inode === undefined) throw new CacheError('not-stored', `there is no ${name}`);
+		const directory = asDirectory(parent);
+		const inode = directory.lookup(name);
+		if (inode === undefined) throw new AbsentNameError(name, directory.absentForMs(name));
 		return inode;
 	}
 
@@ -87,6 +94,10 @@ export class Drive implements Operations {
 	async statfs(): Promise<FileSystemSpace> {
 		const {limitBytes, freeBytes} = await this.#cache.freeSpace();
 		return {totalBytes: limitBytes, freeBytes, maxNameBytes: MAX_LISTED_NAME_BYTES};
+	}
+
+	set onChanged(listener: ChangeListener) {
+		this.#cache.onChanged = key => listener(inodeNumber(key), () => this.#cache.glimpse(key)?.id);
 	}
 }
 

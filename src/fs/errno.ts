@@ -19,6 +19,7 @@ const ERRNO = {
 	'origin-timeout': errno.ETIMEDOUT,
 	'origin-unreachable': errno.EHOSTUNREACH,
 	'read-only': errno.EROFS,
+	'replaced': errno.ESTALE, // the VFS looks the name up again, and opens what it finds
 	'too-large': errno.EFBIG,
 	'unsupported': errno.EOPNOTSUPP, // ENOSYS would make the kernel stop asking for the whole mount
 } satisfies Record<ErrorCode, number>;

@@ -1,5 +1,6 @@
 /** What the drive is made of: directories of names, files of bytes, and handles on open files. */
 import type {Awaitable} from '../base/awaitable.js';
+import type {VersionId} from '../cache/url-cache.js';
 import type {FileHandle} from './handle.js';
 
 export interface Attributes {
@@ -10,8 +11,10 @@ export interface Attributes {
 	readonly permissions: number;
 	readonly sizeBytes: number;
 	readonly modifiedAtMs: number;
-	/** Of a file that is open for reading: the same only as long as its bytes are. */
-	readonly version?: string;
+	/** Of a file: which bytes a reader gets, as far as is known. Of one that is open for reading: which it gets. */
+	readonly version?: VersionId;
+	/** How long it stays so, if no change is announced, in ms; 0 where that is not known. */
+	readonly validForMs?: number;
 	/** Of a file that is open for reading: all of it is there, and reading it never waits. */
 	readonly isWhole?: boolean;
 }
@@ -22,6 +25,10 @@ export interface Access {
 	readonly write: boolean;
 	/** O_TRUNC. */
 	readonly truncate: boolean;
+	/** What a reader was told that it is, where an inode is one version: it gets no other. */
+	readonly version?: VersionId | undefined;
+	/** Who finds it open gets what the others have, whatever has become of it. */
+	readonly asOpen?: boolean;
 }
 
 /** A name in a directory. */
@@ -35,7 +42,7 @@ export interface FileInode {
 	readonly kind: 'file';
 	/** Never waits, asks nobody. */
 	attributes(): Attributes;
-	/** @throws CacheError, with the reason why there is nothing to read or write. */
+	/** @throws CacheError, with the reason why there is nothing to read or write; `replaced` where another inode is to be opened. */
 	open(access: Access, signal: AbortSignal): Awaitable<FileHandle>;
 	/** Makes sure that it is what its origin has, where it has one. @throws CacheError, with the reason why nobody knows. */
 	touch(signal: AbortSignal): Promise<void>;
@@ -46,6 +53,8 @@ export interface DirectoryInode {
 	attributes(): Attributes;
 	/** Undefined for a name that is not there. */
 	lookup(name: string): Inode | undefined;
+	/** For how long a name that is not there will not be, in ms; 0 where it may come at any time. */
+	absentForMs(name: string): number;
 	list(): Iterable<Dentry>;
 	/** @throws CacheError `not-stored`, `not-permitted`, `read-only` */
 	unlink(name: string): Promise<void>;

@@ -5,28 +5,41 @@ import type {FileInode} from './inode.js';
 export interface OpenFile extends FileInode {
 	/** Handles that read it. */
 	readonly readers: number;
+	/** Whether something was written that is not stored yet. */
+	readonly isBeingWritten: boolean;
 	/** The name is gone. */
 	unlink(): void;
 }
 
 /**
- * The cached files that have handles. A file is one inode however many open it,
- * and an inode is one version: who opens a file that is open already gets the
- * version that the others have.
+ * The cached files that have handles. An inode is one version. Where a file is
+ * one inode however many open it, who opens it gets the version that the others
+ * have; where it may be several, there is one of these for each.
  */
 export class OpenFiles {
-	readonly #files = new Map<Key, OpenFile>();
+	readonly #files = new Map<Key, Set<OpenFile>>();
 
-	get(key: Key): OpenFile | undefined {
-		return this.#files.get(key);
+	/** @param inodePerVersion - a transport with `nodePerVersion`. */
+	constructor(readonly inodePerVersion: boolean) {}
+
+	/** The file that its next opener gets as well; undefined where that gets one of its own. */
+	shared(key: Key): OpenFile | undefined {
+		return this.inodePerVersion ? undefined : this.all(key)[0];
+	}
+
+	all(key: Key): readonly OpenFile[] {
+		return [...(this.#files.get(key) ?? [])];
 	}
 
 	add(key: Key, file: OpenFile): void {
-		this.#files.set(key, file);
+		const files = this.#files.get(key);
+		if (files === undefined) this.#files.set(key, new Set([file]));
+		else files.add(file);
 	}
 
 	/** The name was unlinked, or the last handle released: who opens it next gets another file. */
 	remove(key: Key, file: OpenFile): void {
-		if (this.#files.get(key) === file) this.#files.delete(key);
+		const files = this.#files.get(key);
+		if (files?.delete(file) === true && files.size === 0) this.#files.delete(key);
 	}
 }

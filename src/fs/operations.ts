@@ -1,4 +1,5 @@
 import type {Awaitable} from '../base/awaitable.js';
+import type {VersionId} from '../cache/url-cache.js';
 import type {Access, Attributes, Dentry, DirectoryInode, Inode} from './inode.js';
 
 /** A handle as a transport knows it. */
@@ -12,6 +13,13 @@ export interface FileSystemSpace {
 }
 
 /**
+ * Hears that something may have happened to the files with an inode number.
+ *
+ * @param now - tells which bytes a reader gets; undefined where nothing is known of any.
+ */
+export type ChangeListener = (ino: number, now: () => VersionId | undefined) => void;
+
+/**
  * The operations of a file system, on inodes, as the kernel's protocol has them
  * (`linux/fuse.h`): a transport that speaks of inodes calls them as they are,
  * one that speaks of paths walks down from `root` first. Each may wait for as
@@ -20,7 +28,7 @@ export interface FileSystemSpace {
  */
 export interface Operations {
 	readonly root: DirectoryInode;
-	/** @throws CacheError `not-stored`; `not-permitted` in what is no directory. */
+	/** @throws AbsentNameError; `not-permitted` in what is no directory. */
 	lookup(parent: Inode, name: string, signal: AbortSignal): Awaitable<Inode>;
 	/** Of a name or, the same thing, of a handle: an inode has one version while it is open. */
 	getattr(inode: Inode, signal: AbortSignal): Awaitable<Attributes>;
@@ -38,4 +46,6 @@ export interface Operations {
 	release(handle: HandleId, signal: AbortSignal): Awaitable<void>;
 	unlink(parent: Inode, name: string, signal: AbortSignal): Awaitable<void>;
 	statfs(signal: AbortSignal): Awaitable<FileSystemSpace>;
+	/** Called for what this drive changes, before the operation is over, and for what others do to the store. */
+	set onChanged(listener: ChangeListener);
 }

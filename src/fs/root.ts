@@ -39,6 +39,10 @@ export class Root implements DirectoryInode {
 		return this.#children.get(name);
 	}
 
+	absentForMs(): number {
+		return Infinity;
+	}
+
 	*list(): Iterable<Dentry> {
 		for (const [name, inode] of this.#children) yield {name, attributes: () => inode.attributes()};
 	}

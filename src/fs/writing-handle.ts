@@ -1,11 +1,12 @@
 import type {Awaitable} from '../base/awaitable.js';
 import type {Put} from '../cache/put.js';
 import {notForWriting, type FileHandle} from './handle.js';
+import type {Access} from './inode.js';
 
 /** What a writing handle asks of its file. */
 export interface Writable {
 	/** Opens what is stored or at the origin, for one more reader. @throws CacheError `busy` while it is written. */
-	startReading(signal: AbortSignal): Awaitable<void>;
+	startReading(access: Access, signal: AbortSignal): Awaitable<void>;
 	stopReading(): void;
 	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	/** An empty put of the file's URL. */
@@ -41,8 +42,8 @@ export class WritingHandle implements FileHandle {
 	) {}
 
 	/** Reads what is there, until it is emptied. */
-	async startReading(signal: AbortSignal): Promise<void> {
-		await this.file.startReading(signal);
+	async startReading(access: Access, signal: AbortSignal): Promise<void> {
+		await this.file.startReading(access, signal);
 		this.#isReading = true;
 	}
 

@@ -54,6 +54,17 @@ export class FreshnessRules {
 		return judgeByHeaders(caching, lastModifiedMs, nowMs);
 	}
 
+	/** For how long what is stored will be fresh, in ms; Infinity where it always is. */
+	freshForMs(url: string, facts: StoredFacts, nowMs: number): number {
+		const rule = this.ruleOf(url);
+		const {storedAtMs, caching, lastModifiedMs, isPut} = facts;
+		if (rule === 'forever' || isPut) return Infinity;
+		if (this.judge(url, facts, nowMs) !== 'fresh') return 0;
+		if (rule !== 'http') return Math.max(storedAtMs, receivedAtMs(caching)) + rule - nowMs;
+		const policy = caching && policyOf(caching, {nowMs, lastModifiedMs});
+		return policy === undefined ? 0 : Math.max(0, (policy.maxAge() - policy.age()) * 1000);
+	}
+
 	/** Whether a body may be kept for later readers. */
 	mayKeep(url: string, caching: CachingFacts | undefined): boolean {
 		return this.ruleOf(url) !== 'http' || caching === undefined || policyOf(caching).storable();

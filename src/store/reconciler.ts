@@ -55,6 +55,11 @@ export class Reconciler {
 		context.catalogue.onLost = () => void this.#scanAgain('the catalogue was lost');
 	}
 
+	/** Whether changes by others are heard of. */
+	get isWatching(): boolean {
+		return this.#watch?.isWatching === true;
+	}
+
 	/**
 	 * Finds out what is in the directory, unless another process that lives keeps
 	 * the catalogue true. Once, however often it is called.

@@ -169,6 +169,11 @@ export class Store {
 	 */
 	onChanged: (key: Key, now: () => Entry | undefined) => void = () => undefined;
 
+	/** Whether it is heard of what other programs write there, a tenth of a second later. */
+	get isWatched(): boolean {
+		return this.#reconciler.isWatching;
+	}
+
 	/** Finds what is in the directory, watches it from now on, and evicts what is over the budget. Runs once. */
 	async load(): Promise<void> {
 		await this.#reconciler.load();

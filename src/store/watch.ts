@@ -20,6 +20,7 @@ export class DirectoryWatch {
 	readonly #changed = new Set<Key>();
 	#timer: NodeJS.Timeout | undefined;
 	#eventsThisTurn = 0;
+	#isWatching = true;
 
 	constructor(
 		layout: Layout,
@@ -28,10 +29,19 @@ export class DirectoryWatch {
 		log: Log,
 	) {
 		this.#watcher = watch(layout.root, {persistent: false}, (_type, name) => this.#note(name));
-		this.#watcher.on('error', error => log.error('the store is not watched any more', {reason: error.message}));
+		this.#watcher.on('error', error => {
+			this.#isWatching = false;
+			log.error('the store is not watched any more', {reason: error.message});
+		});
+	}
+
+	/** Whether changes are heard of. */
+	get isWatching(): boolean {
+		return this.#isWatching;
 	}
 
 	close(): void {
+		this.#isWatching = false;
 		this.#watcher.close();
 		clearTimeout(this.#timer);
 	}

@@ -39,6 +39,7 @@ const ORDINARY: ReadonlySet<ErrorCode> = new Set([
 	'not-permitted',
 	'not-stored',
 	'read-only',
+	'replaced',
 ]);
 
 export interface Operation {

@@ -37,20 +37,22 @@ const ENTRY_TIMEOUT_S = '1';
  */
 const NOW_MS = 1000;
 
+export const FUSE_NATIVE_CAPABILITIES: Capabilities = {
+	parallelLookup: false,
+	interrupt: false,
+	directIo: false,
+	invalidate: false,
+	nodePerVersion: false,
+	passthrough: false,
+};
+
 /**
  * The drive on fuse-native (libfuse 2, protocol 7.19). It speaks of paths, so
  * each operation walks down to its inode first, which costs no I/O.
  */
 export class FuseNative implements Transport {
 	readonly name = 'fuse-native';
-	readonly capabilities: Capabilities = {
-		parallelLookup: false,
-		interrupt: false,
-		directIo: false,
-		invalidate: false,
-		nodePerVersion: false,
-		passthrough: false,
-	};
+	readonly capabilities = FUSE_NATIVE_CAPABILITIES;
 
 	readonly #mountpoint: string;
 	readonly #fuse: Fuse;

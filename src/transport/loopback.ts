@@ -7,6 +7,15 @@ import type {Transport} from './transport.js';
 
 const READ_ONLY = {read: true, write: false, truncate: false};
 
+export const LOOPBACK_CAPABILITIES: Capabilities = {
+	parallelLookup: true,
+	interrupt: true,
+	directIo: true,
+	invalidate: true,
+	nodePerVersion: true,
+	passthrough: false,
+};
+
 /**
  * The drive without a kernel: its own process opens and reads files by path,
  * with the deadlines and the errno that a program would get. What a mount costs
@@ -14,14 +23,7 @@ const READ_ONLY = {read: true, write: false, truncate: false};
  */
 export class Loopback implements Transport {
 	readonly name = 'loopback';
-	readonly capabilities: Capabilities = {
-		parallelLookup: true,
-		interrupt: true,
-		directIo: true,
-		invalidate: true,
-		nodePerVersion: true,
-		passthrough: false,
-	};
+	readonly capabilities = LOOPBACK_CAPABILITIES;
 
 	constructor(
 		private readonly operations: Operations,

@@ -3,7 +3,7 @@ import {open, readFile, stat, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import {listed, startDrive, startOrigin, testWith, workDirectory} from '../helpers/drive.js';
-import {larderWith, Mount} from '../helpers/mount.js';
+import {larderWith, Mount, TRANSPORT} from '../helpers/mount.js';
 import type {Behaviour} from '../helpers/origin.js';
 import {run, sh} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
@@ -43,9 +43,9 @@ test('a body that changes under the same length and date is never mixed with the
 		const head = Buffer.alloc(MIB);
 		await old.read(head, 0, MIB, 0);
 		origin.serve('/a', version(letter, NO_CACHE));
-		// Who opens it while it is open gets what the others read.
+		// Who opens it while it is open gets what the others read, where an inode cannot be told from its name.
 		const before = lettersOf(head);
-		t.is(await letters(file), before);
+		t.is(await letters(file), TRANSPORT === 'kernel' ? letter : before);
 		const tail = Buffer.alloc(MIB);
 		await old.read(tail, 0, MIB, MIB);
 		t.is(lettersOf(tail), before);

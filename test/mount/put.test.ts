@@ -160,8 +160,8 @@ test('writing into the middle or to the end of a file is EPERM, and changes noth
 	t.is(origin.requests.length, 1);
 });
 
-test('a put while somebody reads or writes is EBUSY, and nothing gets mixed', async t => {
-	const {mount, origin} = await startDrive(t);
+test('where an inode has one version a put while somebody reads or writes is EBUSY, and nothing gets mixed', async t => {
+	const {mount, origin} = await startDrive(t, {transport: 'fuse-native'});
 	const url = origin.serve('/busy', {size: 3_000_001});
 	const file = mount.path(url);
 	await fetchAll(mount, url);
@@ -181,7 +181,7 @@ testWith(
 	['python3'],
 	'who opens a URL for reading, and finds it being written once the origin has answered, is told it is busy',
 	async t => {
-		const {mount, origin} = await startDrive(t);
+		const {mount, origin} = await startDrive(t, {transport: 'fuse-native'});
 		const url = origin.serve('/late', {body: 'from the origin', delayMs: 4000});
 		const reader = reading(mount.path(url));
 		await origin.received('/late');

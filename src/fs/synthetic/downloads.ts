@@ -5,12 +5,12 @@ import type {OpenFile} from '../open-files.js';
 export function renderDownloads({cache, openFiles}: DriveContext): string {
 	const downloads = cache.downloads().map(({key, ...status}) => ({
 		...status,
-		readers: status.readers + sharers(openFiles.get(key)),
+		readers: status.readers + openFiles.all(key).reduce((sum, file) => sum + sharers(file), 0),
 	}));
 	return JSON.stringify(downloads, undefined, 2) + '\n';
 }
 
 /** To the cache all handles of a file are one reader: these are the others. */
-function sharers(file: OpenFile | undefined): number {
-	return Math.max((file?.readers ?? 0) - 1, 0);
+function sharers({readers}: OpenFile): number {
+	return Math.max(readers - 1, 0);
 }

@@ -1,4 +1,4 @@
-import {closeSync, writeSync} from 'node:fs';
+import {close, closeSync, write, writeSync} from 'node:fs';
 import {Socket} from 'node:net';
 import {systemCode} from '../../base/errors.js';
 import {libc} from './libc.js';
@@ -35,6 +35,9 @@ export class Channel {
 	readonly #fd: number;
 	readonly #buffer: Buffer;
 	readonly #memory = new RequestMemory();
+	/** The device once more, for what is written on other threads: it is closed when they are done. */
+	readonly #notices: number;
+	#notifying = 0;
 	#isOpen = true;
 
 	/**
@@ -61,6 +64,7 @@ export class Channel {
 			closeSync(other);
 			libc().neverBlock(device);
 			libc().replace(fd, device);
+			this.#notices = libc().duplicate(device);
 		} finally {
 			closeSync(device);
 		}
@@ -85,10 +89,33 @@ export class Channel {
 		}
 	}
 
+	/**
+	 * Sends a notification, on a thread of the pool, since the kernel may have much
+	 * to do for it. One that comes too late, or that this kernel does not know, is
+	 * passed over. Resolves when it has been heard.
+	 */
+	notify(notification: Uint8Array): Promise<void> {
+		if (!this.#isOpen) return Promise.resolve();
+		this.#notifying++;
+		return new Promise(resolve => {
+			write(this.#notices, notification, () => {
+				this.#notifying--;
+				this.#closeNotices();
+				resolve();
+			});
+		});
+	}
+
 	/** Lets go of the device: who still waits for the drive gets an error. */
 	close(): void {
+		if (!this.#isOpen) return;
 		this.#socket.destroy();
 		this.#isOpen = false;
+		this.#closeNotices();
+	}
+
+	#closeNotices(): void {
+		if (!this.#isOpen && this.#notifying === 0) close(this.#notices);
 	}
 
 	/** Takes the request that was read, and those that have come meanwhile: each turn of the event loop costs as much as a request. */
@@ -103,8 +130,7 @@ export class Channel {
 
 	#end(error?: Error): void {
 		if (!this.#isOpen) return;
-		this.#isOpen = false;
-		this.#socket.destroy();
+		this.close();
 		this.events.onEnd(error);
 	}
 }

@@ -9,6 +9,8 @@ export interface Libc {
 	socketPair(): [number, number];
 	/** Makes `onto` another descriptor of what `fd` is, in the place of what it was: dup3(2). Closed on exec. */
 	replace(onto: number, fd: number): void;
+	/** Another descriptor of what `fd` is: F_DUPFD_CLOEXEC, fcntl(2). */
+	duplicate(fd: number): number;
 	/** A read of `fd` never waits from now on: O_NONBLOCK, fcntl(2). */
 	neverBlock(fd: number): void;
 	/** Reads what is there into `buffer`; 0 where nothing is, or the read fails. Never throws, as `fs.readSync` does for nothing (EAGAIN). */
@@ -21,6 +23,7 @@ export interface Libc {
 const [AF_UNIX, SOCK_STREAM, SOL_SOCKET, SCM_RIGHTS] = [1, 1, 1, 1];
 const [MSG_DONTWAIT, MSG_CMSG_CLOEXEC] = [0x40, 0x40_00_00_00];
 const [F_GETFL, F_SETFL, O_NONBLOCK, O_CLOEXEC] = [3, 4, 0o4000, 0o2_000_000];
+const F_DUPFD_CLOEXEC = 1030;
 
 let loaded: Libc | undefined;
 
@@ -44,6 +47,7 @@ function load(): Libc {
 			return pair;
 		},
 		replace: (onto, fd) => void check('dup3', symbols.dup3(fd, onto, O_CLOEXEC)),
+		duplicate: fd => check('fcntl', symbols.fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0)),
 		neverBlock(fd) {
 			const flags = check('fcntl', symbols.fcntl(fd, F_GETFL, 'int', 0));
 			check('fcntl', symbols.fcntl(fd, F_SETFL, 'int', flags | O_NONBLOCK));

@@ -26,6 +26,8 @@ export interface Agreement {
 const MAJOR = 7;
 /** What this speaks: 7.40 is of Linux 6.9. */
 const MINOR = 40;
+/** Linux 6.16: from there on all names can be made to be looked up anew (FUSE_NOTIFY_INC_EPOCH). */
+export const HAS_EPOCHS_MINOR = 44;
 /** Linux 4.18, the oldest that Node runs on. What came since is asked for where it is offered. */
 const OLDEST_MINOR = 27;
 

@@ -1,15 +1,29 @@
-import type {DirectoryInode, Inode} from '../../fs/inode.js';
+import type {Attributes, DirectoryInode, Inode} from '../../fs/inode.js';
 import {ROOT_NODE} from './protocol/flags.js';
 import {ProtocolError} from './protocol/protocol-error.js';
+
+type Version = NonNullable<Attributes['version']>;
 
 /** What the kernel knows by a number: a name in a directory that it has looked up, and still remembers. */
 export class Node {
 	/** How often the kernel was given it, less what it has forgotten. */
 	lookups = 0;
-	/** The version whose pages the kernel may still have, as `Attributes.version` names it. */
-	cachedVersion: string | undefined;
+	/** Which bytes its pages and attributes are of: for as long as it is there, but for who writes. Undefined while none was told. */
+	version: Version | undefined;
+	/** What is open of it, or being opened. */
+	handles = 0;
+	/** Whether one of these may write. */
+	isWritten = false;
+	/** Whether it may have pages of what was written, and not stored. */
+	hasOwnPages = false;
+	/** The only thread that may open it, until it has. */
+	reservedFor: number | undefined;
 	/** Those of its names that the kernel knows; undefined while there are none. */
 	children: Map<string, Node> | undefined;
+	/** The inode number, once it is of a version. */
+	ino: number | undefined;
+	/** Another one with the same inode number. */
+	sibling: Node | undefined;
 
 	constructor(
 		readonly id: number,
@@ -19,15 +33,28 @@ export class Node {
 		/** Undefined while it was only listed, which looks nothing up. */
 		public inode: Inode | undefined,
 	) {}
+
+	/** Whether its name may go on to lead to it. @param version - which bytes are there by now. */
+	isStill(version: Version | undefined): boolean {
+		return this.isWritten || this.version === undefined || this.version.isSame(version);
+	}
+
+	/** Whether nobody in particular is to open it next, and no reader would meet a writer. */
+	get isFree(): boolean {
+		return this.reservedFor === undefined && !this.isWritten;
+	}
 }
 
 /**
- * The nodes of a drive. A name is one node for as long as it is there: what is
- * made under it after an unlink is another one, and shares no pages with what
- * still has the old one open. A number is never used twice.
+ * The nodes of a drive. A name is one node for as long as it leads to the same
+ * version: what is made under it after an unlink, or has taken its place, is
+ * another one, and shares no pages with what still has the old one open. A
+ * number is never used twice.
  */
 export class Nodes {
 	readonly #byId = new Map<number, Node>();
+	/** Those of a version; the others of the same number are their siblings. */
+	readonly #byIno = new Map<number, Node>();
 	#next = ROOT_NODE + 1;
 
 	constructor(readonly root: DirectoryInode) {
@@ -46,24 +73,49 @@ export class Nodes {
 		return node;
 	}
 
-	/** The node of a name that is given to the kernel, once more; with its inode, where that was looked up. */
-	give(parent: Node, name: string, inode?: Inode): Node {
-		let node = parent.children?.get(name);
-		if (node === undefined) {
-			node = new Node(this.#next++, parent, name, inode);
-			this.#byId.set(node.id, node);
-			(parent.children ??= new Map<string, Node>()).set(name, node);
-		} else if (inode !== undefined) {
-			node.inode = inode;
-		}
+	/**
+	 * The node of a name that is given to the kernel, once more; with its inode,
+	 * where that was looked up. Another one than before where the name leads to
+	 * another version by now.
+	 */
+	give(parent: Node, name: string, inode?: Inode, version?: Version): Node {
+		const known = parent.children?.get(name);
+		if (known?.isStill(version) !== true) return this.make(parent, name, inode);
+		// While it is open, its inode knows what it is open for.
+		if (inode !== undefined && known.handles === 0) known.inode = inode;
+		known.lookups++;
+		return known;
+	}
 
+	/** As `give`, always another one. */
+	make(parent: Node, name: string, inode?: Inode): Node {
+		const node = new Node(this.#next++, parent, name, inode);
+		this.#byId.set(node.id, node);
+		(parent.children ??= new Map<string, Node>()).set(name, node);
 		node.lookups++;
 		return node;
 	}
 
-	/** The name is gone. Who has its node keeps it. */
-	unlink(parent: Node, name: string): void {
-		parent.children?.delete(name);
+	/** The kernel is told what a node is. */
+	tell(node: Node, {ino, version}: Attributes): void {
+		// Who alone may open it gets what there is by then.
+		if (version === undefined || !node.isFree || node.version !== undefined) return;
+		node.version = version;
+		if (node.ino !== undefined) return;
+		node.ino = ino;
+		node.sibling = this.#byIno.get(ino);
+		this.#byIno.set(ino, node);
+	}
+
+	/** Those of a version that have an inode number. */
+	*withIno(ino: number): Iterable<Node> {
+		for (let node = this.#byIno.get(ino); node !== undefined; node = node.sibling) yield node;
+	}
+
+	/** Its name leads to it no more. Who has it keeps it. */
+	detach(node: Node | undefined): void {
+		const names = node?.parent?.children;
+		if (node !== undefined && names?.get(node.name) === node) names.delete(node.name);
 	}
 
 	/** The kernel has forgotten so many of the times that it was given a node. */
@@ -73,6 +125,20 @@ export class Nodes {
 		node.lookups -= lookups;
 		if (node.lookups > 0) return;
 		this.#byId.delete(id);
-		if (node.parent?.children?.get(node.name) === node) node.parent.children.delete(node.name);
+		this.detach(node);
+		if (node.ino !== undefined) this.#removeByIno(node, node.ino);
+	}
+
+	#removeByIno(node: Node, ino: number): void {
+		const first = this.#byIno.get(ino);
+		if (first !== node) {
+			for (let other = first; other !== undefined; other = other.sibling) {
+				if (other.sibling === node) other.sibling = node.sibling;
+			}
+		} else if (node.sibling === undefined) {
+			this.#byIno.delete(ino);
+		} else {
+			this.#byIno.set(ino, node.sibling);
+		}
 	}
 }

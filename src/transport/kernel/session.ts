@@ -9,13 +9,15 @@ import {subjectOf} from '../subject.js';
 import {Channel} from './channel.js';
 import {isDying} from './dying.js';
 import {InFlight, type Flight} from './in-flight.js';
-import {MAX_WRITE_BYTES, negotiate, OUR_VERSION} from './negotiate.js';
-import {Nodes} from './nodes.js';
+import {Invalidation} from './invalidation.js';
+import {HAS_EPOCHS_MINOR, MAX_WRITE_BYTES, negotiate, OUR_VERSION} from './negotiate.js';
+import {Nodes, type Node} from './nodes.js';
 import {OPCODES, opcodeName, type Served} from './protocol/opcodes.js';
 import {ProtocolError} from './protocol/protocol-error.js';
 import {decodeBody, decodeHeader, forgotten, type Header, type Region, type Request} from './protocol/request.js';
 import {INIT_OUT} from './protocol/structs.js';
 import {Replies, type Body} from './replies.js';
+import {Retries} from './retries.js';
 import {serveAttributes} from './serve/attributes.js';
 import {serveDirectories} from './serve/directories.js';
 import {serveFiles} from './serve/files.js';
@@ -84,7 +86,12 @@ export class Session {
 		this.#replies = new Replies((reply, length) => this.#channel.write(reply, length));
 		const {operations} = parts;
 		const nodes = new Nodes(operations.root);
-		this.#serving = {operations, nodes, buffers: this.#replies.buffers, openHandles: new Set<HandleId>()};
+		const invalidation = new Invalidation(nodes, notification => this.#channel.notify(notification));
+		operations.onChanged = invalidation.onChanged;
+		this.#serving = {
+			...{operations, nodes, invalidation, retries: new Retries(nodes)},
+			...{buffers: this.#replies.buffers, openHandles: new Map<HandleId, Node>()},
+		};
 		this.#handlers = handlersOf(this.#serving);
 		this.#channel = new Channel(device, MAX_WRITE_BYTES, {
 			onRequest: request => this.#take(request),
@@ -160,6 +167,7 @@ export class Session {
 	#init({unique, args}: Request<'INIT'>): void {
 		try {
 			const agreement = negotiate(args) ?? OUR_VERSION;
+			this.#serving.invalidation.hasEpochs = args.minor >= HAS_EPOCHS_MINOR;
 			this.#replies.send(unique, (view, at) => {
 				Object.assign(INIT_OUT.at(view, at), agreement);
 				return INIT_OUT.sizeBytes;
@@ -233,7 +241,7 @@ export class Session {
 		this.#begin(error ?? gone);
 		this.#end(error);
 		this.parts.dispatcher.close();
-		for (const handle of openHandles) {
+		for (const handle of openHandles.keys()) {
 			void otherwise(
 				() => operations.release(handle, AbortSignal.abort(gone)),
 				() => undefined,

@@ -8,18 +8,20 @@ import {mountDevice, unmountDevice, type DeviceOptions} from './device.js';
 import {libc} from './libc.js';
 import {Session} from './session.js';
 
+/** What is not said here the drive does as on fuse-native. */
+export const KERNEL_CAPABILITIES: Capabilities = {
+	parallelLookup: true,
+	interrupt: true,
+	directIo: false,
+	invalidate: true,
+	nodePerVersion: true,
+	passthrough: false,
+};
+
 /** The drive on `/dev/fuse` itself: the kernel's protocol is spoken here, with no library in between. */
 export class KernelTransport implements Transport {
 	readonly name = 'kernel';
-	/** What is not said here the drive does as on fuse-native. */
-	readonly capabilities: Capabilities = {
-		parallelLookup: true,
-		interrupt: true,
-		directIo: false,
-		invalidate: false,
-		nodePerVersion: false,
-		passthrough: false,
-	};
+	readonly capabilities = KERNEL_CAPABILITIES;
 
 	/** Of `ended`. */
 	#end: (by: Promise<unknown>) => void = () => undefined;

@@ -4,6 +4,7 @@ import test, {type ExecutionContext} from 'ava';
 import {keyOf} from '../../../src/cache/url-cache.js';
 import {Drive, type DriveOptions} from '../../../src/fs/drive.js';
 import type {Inode} from '../../../src/fs/inode.js';
+import {FUSE_NATIVE_CAPABILITIES} from '../../../src/transport/fuse-native.js';
 import {
 	failsWith,
 	HandSource,
@@ -27,7 +28,14 @@ const [READ, WRITE] = [
 function openDrive(t: ExecutionContext, options: Partial<DriveOptions> = {}, setup: CacheSetup = {}) {
 	const source = new HandSource();
 	const cache = openUrlCache(t, {source, ...setup});
-	const drive = new Drive(cache, {isReadOnly: false, isShared: false, clock: new TestClock(), ...options});
+	const capabilities = FUSE_NATIVE_CAPABILITIES;
+	const drive = new Drive(cache, {
+		isReadOnly: false,
+		isShared: false,
+		capabilities,
+		clock: new TestClock(),
+		...options,
+	});
 
 	const find = async (...names: string[]) => {
 		let inode: Inode = drive.root;

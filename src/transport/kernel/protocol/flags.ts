@@ -29,5 +29,8 @@ export const FATTR = {
 	MTIME_NOW: 1 << 8,
 } as const;
 
+/** What a notification is about: FUSE_NOTIFY_*. */
+export const NOTIFY = {INVAL_INODE: 2, INC_EPOCH: 8} as const;
+
 /** The root directory's node: it is there before anything was looked up. */
 export const ROOT_NODE = 1;

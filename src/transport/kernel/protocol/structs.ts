@@ -168,3 +168,10 @@ export const MKDIR_IN = struct('fuse_mkdir_in', {mode: 'u32', umask: 'u32'});
 export const RENAME_IN = struct('fuse_rename_in', {newdir: 'u64'});
 export const RENAME2_IN = struct('fuse_rename2_in', {newdir: 'u64', flags: 'u32', padding: 'u32'});
 export const LINK_IN = struct('fuse_link_in', {oldnodeid: 'u64'});
+
+/** What a notification begins with: an `OUT_HEADER` with `unique` 0, and its code in the place of an error. */
+export const INVAL_INODE_OUT = struct('fuse_notify_inval_inode_out', {
+	ino: 'u64', // a node
+	off: 'u64',
+	len: 'u64', // 0 is to the end
+});

@@ -3,6 +3,7 @@ import {constants as osConstants} from 'node:os';
 import {after} from '../../../base/awaitable.js';
 import type {Attributes} from '../../../fs/inode.js';
 import {toStat} from '../../stat.js';
+import {LONGEST_MS} from '../invalidation.js';
 import type {Node} from '../nodes.js';
 import {FATTR} from '../protocol/flags.js';
 import type {EntryOut} from '../protocol/dirents.js';
@@ -11,16 +12,6 @@ import type {Fill} from '../replies.js';
 import {inodeOf, type Handlers, type Serving} from './handlers.js';
 
 type AttributePlace = Omit<EntryOut, 'nodeid' | 'generation' | 'entry_valid' | 'entry_valid_nsec'>;
-
-/** For how long the kernel believes a name, in seconds. */
-const ENTRY_TIMEOUT_S = 1;
-/** And what it was told of a directory. */
-const DIRECTORY_TIMEOUT_S = 1;
-/**
- * And of a file: not at all. Its size changes with the version that the next
- * open brings, and a reader of a longer one would be given the old length.
- */
-const FILE_TIMEOUT_S = 0;
 
 const BLOCK_BYTES = 4096;
 const {X_OK, W_OK} = constants;
@@ -33,15 +24,19 @@ export function serveAttributes({
 }: Serving): Pick<Handlers, 'GETATTR' | 'SETATTR' | 'ACCESS' | 'STATFS' | 'LISTXATTR'> {
 	return {
 		GETATTR({nodeid}, signal) {
-			const inode = inodeOf(nodes.get(nodeid), operations, signal);
-			return after(
-				after(inode, known => operations.getattr(known, signal)),
-				attributes,
-			);
+			const node = nodes.get(nodeid);
+			const found = after(inodeOf(node, operations, signal), inode => operations.getattr(inode, signal));
+			return after(found, of => {
+				// Of what its name has come to mean meanwhile; who opens it is led there.
+				if (!node.isStill(of.version)) return attributes(of, 0);
+				nodes.tell(node, of);
+				return attributes(of, validFor(node, of));
+			});
 		},
 		// Of the rest there is no place for what cp -p and rsync set; refusing would make them fail.
 		async SETATTR({nodeid, args}, signal) {
-			const inode = await inodeOf(nodes.get(nodeid), operations, signal);
+			const node = nodes.get(nodeid);
+			const inode = await inodeOf(node, operations, signal);
 			const {valid} = args;
 			if ((valid & FATTR.SIZE) !== 0) {
 				const handle = (valid & FATTR.FH) === 0 ? undefined : args.fh;
@@ -50,7 +45,8 @@ export function serveAttributes({
 				await operations.touch(inode, signal);
 			}
 
-			return attributes(await operations.getattr(inode, signal));
+			// They may be those of what has come instead: the next who looks is led there.
+			return attributes(await operations.getattr(inode, signal), 0);
 		},
 		/** access(2), where the kernel does not decide by itself (`default_permissions`): then the caller is the owner. */
 		async ACCESS({nodeid, args}, signal) {
@@ -83,25 +79,39 @@ export function serveAttributes({
 const GETXATTR_OUT_OF_NONE: Fill = () => GETXATTR_OUT.sizeBytes;
 
 /** A `fuse_attr_out`. */
-function attributes(of: Attributes): Fill {
+function attributes(of: Attributes, forMs: number): Fill {
 	return (view, at) => {
 		const out = ATTR_OUT.at(view, at);
-		out.attr_valid = timeoutOf(of);
+		[out.attr_valid, out.attr_valid_nsec] = seconds(forMs);
 		fill(out, of);
 		return ATTR_OUT.sizeBytes;
 	};
 }
 
-/** Makes a `fuse_entry_out` of zeros that of a node. */
-export function fillEntry(out: EntryOut, {id}: Node, of: Attributes): void {
-	out.nodeid = id;
-	out.entry_valid = ENTRY_TIMEOUT_S;
-	out.attr_valid = timeoutOf(of);
+/** Makes a `fuse_entry_out` of zeros that of a node; the node is then of the version that it tells. */
+export function fillEntry(
+	out: EntryOut,
+	node: Node,
+	of: Attributes,
+	{nodes, invalidation}: Pick<Serving, 'nodes' | 'invalidation'>,
+): void {
+	nodes.tell(node, of);
+	const forMs = validFor(node, of);
+	out.nodeid = node.id;
+	[out.entry_valid, out.entry_valid_nsec] = seconds(Math.min(forMs, invalidation.longestNameMs));
+	[out.attr_valid, out.attr_valid_nsec] = seconds(forMs);
 	fill(out, of);
 }
 
-function timeoutOf({kind}: Attributes): number {
-	return kind === 'directory' ? DIRECTORY_TIMEOUT_S : FILE_TIMEOUT_S;
+/** How long the kernel may believe it, in ms. */
+function validFor({isFree}: Node, {validForMs = 0}: Attributes): number {
+	return isFree ? validForMs : 0;
+}
+
+/** A time span as the kernel has it: whole seconds, and nanoseconds. */
+export function seconds(ms: number): [number, number] {
+	const bounded = Math.max(0, Math.floor(Math.min(ms, LONGEST_MS)));
+	return [Math.floor(bounded / 1000), (bounded % 1000) * 1e6];
 }
 
 function fill(out: AttributePlace, of: Attributes): void {

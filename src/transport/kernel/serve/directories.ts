@@ -53,8 +53,12 @@ export function serveDirectories(
 			const parent = nodes.get(request.nodeid);
 			const add: Add = (packer, facts, dentry, attributes) => {
 				const out = packer.addPlus(facts);
-				// `.` and `..` stay without a node: the kernel knows them.
-				if (out !== undefined && dentry !== undefined) fillEntry(out, nodes.give(parent, dentry.name), attributes);
+				// `.` and `..` stay without a node: the kernel knows them. And what is written is looked up.
+				if (out !== undefined && dentry !== undefined && parent.children?.get(dentry.name)?.isFree !== false) {
+					const node = nodes.give(parent, dentry.name, undefined, attributes.version);
+					fillEntry(out, node, attributes, serving);
+				}
+
 				return out !== undefined;
 			};
 			return read(request, add, signal);

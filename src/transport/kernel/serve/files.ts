@@ -17,16 +17,10 @@ const O_ACCMODE = 3;
 export function serveFiles(
 	serving: Serving,
 ): Pick<Handlers, 'OPEN' | 'CREATE' | 'READ' | 'WRITE' | 'FLUSH' | 'FSYNC' | 'RELEASE'> {
-	const {operations, nodes, buffers} = serving;
+	const {operations, nodes, buffers, openHandles} = serving;
 	return {
-		OPEN({nodeid, args: {flags}}, signal) {
-			const node = nodes.get(nodeid);
-			const access = accessOf(flags);
-			return after(inodeOf(node, operations, signal), inode =>
-				after(open(inode, access, serving, signal), handle =>
-					after(operations.getattr(inode, signal), attributes => opened(handle, openFlagsOf(node, access, attributes))),
-				),
-			);
+		OPEN({nodeid, args: {flags}, pid}, signal) {
+			return openNode({node: nodes.get(nodeid), access: accessOf(flags), pid}, serving, signal);
 		},
 		async CREATE({nodeid, names: [name]}, signal) {
 			const parent = nodes.get(nodeid);
@@ -34,10 +28,12 @@ export function serveFiles(
 			const inode = await otherwise(() => operations.lookup(directory, name, signal), refuseCreation);
 			const handle = await open(inode, {read: true, write: true, truncate: true}, serving, signal);
 			const attributes = await operations.getattr(inode, signal);
-			const node = nodes.give(parent, name, inode);
-			node.cachedVersion = undefined;
+			const node = nodes.make(parent, name, inode);
+			node.handles++;
+			noteWriter(node);
+			openHandles.set(handle, node);
 			return (view, at) => {
-				fillEntry(ENTRY_OUT.at(view, at), node, attributes);
+				fillEntry(ENTRY_OUT.at(view, at), node, attributes, serving);
 				OPEN_OUT.at(view, at + ENTRY_OUT.sizeBytes).fh = handle;
 				return ENTRY_OUT.sizeBytes + OPEN_OUT.sizeBytes;
 			};
@@ -56,25 +52,87 @@ export function serveFiles(
 				return WRITE_OUT.sizeBytes;
 			};
 		},
-		FLUSH({args: {fh}}, signal) {
-			return after(operations.flush(fh, signal), nothing);
-		},
-		FSYNC({args: {fh}}, signal) {
-			return after(operations.flush(fh, signal), nothing);
-		},
+		FLUSH: ({args: {fh}}, signal) => flush(fh, serving, signal),
+		FSYNC: ({args: {fh}}, signal) => flush(fh, serving, signal),
 		RELEASE({args: {fh}}, signal) {
-			serving.openHandles.delete(fh);
-			return after(operations.release(fh, signal), nothing);
+			const node = openHandles.get(fh);
+			openHandles.delete(fh);
+			const released = () => {
+				if (node !== undefined) noteReleased(node);
+				return undefined;
+			};
+			return otherwise(
+				() => after(operations.release(fh, signal), released),
+				error => {
+					released();
+					throw error;
+				},
+			);
 		},
 	};
+}
+
+/** Once what was written is stored, nobody is to be shown what it has replaced. */
+function flush(
+	handle: HandleId,
+	{operations, openHandles, invalidation}: Serving,
+	signal: AbortSignal,
+): Awaitable<undefined> {
+	return after(operations.flush(handle, signal), () => {
+		if (openHandles.get(handle)?.isWritten === true) return invalidation.settled().then(nothing);
+		return undefined;
+	});
 }
 
 function nothing(): undefined {
 	return undefined;
 }
 
-/** A `fuse_open_out`. */
-function opened(handle: HandleId, openFlags: number): Fill {
+/** Who wants to open what. */
+interface Opening {
+	readonly node: Node;
+	readonly access: Access;
+	readonly pid: number;
+}
+
+/** Opens a node for who may open it, and has the others look its name up again. */
+function openNode({node, access, pid}: Opening, serving: Serving, signal: AbortSignal): Awaitable<Fill> {
+	const {operations, retries} = serving;
+	const asOpen = retries.take(pid, node);
+	// From here on it is not taken for one that nobody has open.
+	node.handles++;
+	return otherwise(
+		() => {
+			if (node.reservedFor !== undefined && node.reservedFor !== pid) throw new CacheError('replaced', 'it is kept');
+			return after(inodeOf(node, operations, signal), inode =>
+				after(open(inode, {...access, version: node.version, asOpen}, serving, signal), handle =>
+					after(operations.getattr(inode, signal), of => opened({node, access, pid}, handle, of, serving)),
+				),
+			);
+		},
+		error => {
+			noteReleased(node);
+			if (hasCode(error, 'replaced')) retries.add(pid, node);
+			throw error;
+		},
+	);
+}
+
+/** A `fuse_open_out`, of a handle on what the kernel knows by a node. */
+function opened({node, access}: Opening, handle: HandleId, of: Attributes, serving: Serving): Awaitable<Fill> {
+	const {operations, nodes, openHandles} = serving;
+	// Meanwhile the kernel may have been told of another version.
+	if (!access.write && !node.isStill(of.version)) {
+		return after(operations.release(handle, new AbortController().signal), () => {
+			throw new CacheError('replaced', 'it is another version by now');
+		});
+	}
+
+	openHandles.set(handle, node);
+	node.reservedFor = undefined;
+	if (access.write) noteWriter(node);
+	else nodes.tell(node, of);
+	const openFlags = openFlagsOf(node, access, of);
 	return (view, at) => {
 		const out = OPEN_OUT.at(view, at);
 		out.fh = handle;
@@ -83,18 +141,20 @@ function opened(handle: HandleId, openFlags: number): Fill {
 	};
 }
 
-function open(
-	inode: Inode,
-	access: Access,
-	{operations, openHandles}: Serving,
-	signal: AbortSignal,
-): Awaitable<HandleId> {
-	return after(operations.open(inode, access, signal), handle => {
-		if (!signal.aborted) {
-			openHandles.add(handle);
-			return handle;
-		}
+/** Its pages are what is written from now on. */
+function noteWriter(node: Node): void {
+	node.isWritten = true;
+	node.hasOwnPages = true;
+	node.version = undefined;
+}
 
+function noteReleased(node: Node): void {
+	if (--node.handles === 0) node.isWritten = false;
+}
+
+function open(inode: Inode, access: Access, {operations}: Serving, signal: AbortSignal): Awaitable<HandleId> {
+	return after(operations.open(inode, access, signal), handle => {
+		if (!signal.aborted) return handle;
 		return after(operations.release(handle, signal), () => {
 			throw signal.reason as Error;
 		});
@@ -102,14 +162,13 @@ function open(
 }
 
 /**
- * The pages that the kernel has of a file stay if they are those of the version
- * that was just opened; where that cannot be told they are dropped. A close is
- * told (FLUSH) where it means something: it commits what was written, and ends
- * what a killed reader waits for.
+ * The pages that the kernel has of a node stay, for they are of its version,
+ * unless they were written. A close is told (FLUSH) where it means something: it
+ * commits what was written, and ends what a killed reader waits for.
  */
 function openFlagsOf(node: Node, {write}: Access, {version, isWhole}: Attributes): number {
-	const keeps = !write && version !== undefined && version === node.cachedVersion;
-	node.cachedVersion = write ? undefined : version;
+	const keeps = !write && version !== undefined && !node.hasOwnPages;
+	if (!write) node.hasOwnPages = false;
 	return (keeps ? FOPEN.KEEP_CACHE : 0) | (!write && isWhole === true ? FOPEN.NOFLUSH : 0);
 }
 

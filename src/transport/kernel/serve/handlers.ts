@@ -1,11 +1,13 @@
 import {after, type Awaitable} from '../../../base/awaitable.js';
 import type {Inode} from '../../../fs/inode.js';
 import type {HandleId, Operations} from '../../../fs/operations.js';
+import type {Invalidation} from '../invalidation.js';
 import type {Node, Nodes} from '../nodes.js';
 import type {Served} from '../protocol/opcodes.js';
 import type {Request} from '../protocol/request.js';
 import type {Body} from '../replies.js';
 import type {ReplyBuffers} from '../reply-buffers.js';
+import type {Retries} from '../retries.js';
 
 /**
  * Answers one request: at once where there is nothing to wait for.
@@ -22,9 +24,11 @@ export type Handlers = {readonly [N in Served]: Handler<N>};
 export interface Serving {
 	readonly operations: Operations;
 	readonly nodes: Nodes;
+	readonly retries: Retries;
+	readonly invalidation: Invalidation;
 	readonly buffers: ReplyBuffers;
-	/** The handles that are open, for who has to release them when the drive ends. */
-	readonly openHandles: Set<HandleId>;
+	/** The handles that are open and what they are of, for who has to release them when the drive ends. */
+	readonly openHandles: Map<HandleId, Node>;
 }
 
 /** The inode of a node; looked up where the node was only listed. */

@@ -1,39 +1,65 @@
-import {after} from '../../../base/awaitable.js';
-import type {Attributes} from '../../../fs/inode.js';
+import {after, otherwise, type Awaitable} from '../../../base/awaitable.js';
+import {AbsentNameError} from '../../../fs/absent-name-error.js';
+import type {Inode} from '../../../fs/inode.js';
 import type {Node} from '../nodes.js';
 import {ENTRY_OUT} from '../protocol/structs.js';
-import type {Fill} from '../replies.js';
-import {fillEntry} from './attributes.js';
+import type {Body} from '../replies.js';
+import {fillEntry, seconds} from './attributes.js';
 import {inodeOf, type Handlers, type Serving} from './handlers.js';
 
 /** What is about names: LOOKUP, UNLINK. */
-export function serveNames({operations, nodes}: Serving): Pick<Handlers, 'LOOKUP' | 'UNLINK'> {
+export function serveNames(serving: Serving): Pick<Handlers, 'LOOKUP' | 'UNLINK'> {
+	const {operations, nodes, invalidation} = serving;
 	return {
-		LOOKUP({nodeid, names: [name]}, signal) {
+		LOOKUP({nodeid, names: [name], pid}, signal) {
 			const parent = nodes.get(nodeid);
 			const directory = inodeOf(parent, operations, signal);
-			const found = after(directory, known => operations.lookup(known, name, signal));
-			return after(found, inode =>
-				after(operations.getattr(inode, signal), attributes => {
-					// For nobody any more: the kernel would never forget it.
-					signal.throwIfAborted();
-					return entry(nodes.give(parent, name, inode), attributes);
-				}),
+			const look = (known: Inode) => operations.lookup(known, name, signal);
+			return otherwise(
+				() => after(after(directory, look), inode => found(inode, {parent, name, pid}, serving, signal)),
+				absence,
 			);
 		},
 		async UNLINK({nodeid, names: [name]}, signal) {
 			const parent = nodes.get(nodeid);
 			await operations.unlink(await inodeOf(parent, operations, signal), name, signal);
-			nodes.unlink(parent, name);
+			nodes.detach(parent.children?.get(name));
+			await invalidation.settled();
 			return undefined;
 		},
 	};
 }
 
-/** A `fuse_entry_out`. */
-function entry(node: Node, attributes: Attributes): Fill {
+/** What was looked up, and by whom. */
+interface Looked {
+	readonly parent: Node;
+	readonly name: string;
+	readonly pid: number;
+}
+
+/** A `fuse_entry_out` of what there is under a name. */
+function found(inode: Inode, {parent, name, pid}: Looked, serving: Serving, signal: AbortSignal): Awaitable<Body> {
+	const {operations, nodes, retries} = serving;
+	return after(operations.getattr(inode, signal), attributes => {
+		// For nobody any more: the kernel would never forget it.
+		signal.throwIfAborted();
+		const node = retries.give(pid, parent, name, inode) ?? nodes.give(parent, name, inode, attributes.version);
+		// What is being written is as long as it is by now.
+		const own = node.isWritten ? operations.getattr(node.inode ?? inode, signal) : attributes;
+		return after(own, of => (view, at) => {
+			fillEntry(ENTRY_OUT.at(view, at), node, of, serving);
+			return ENTRY_OUT.sizeBytes;
+		});
+	});
+}
+
+/** An entry without a node: the kernel does not ask for the name again, for so long. @throws what it is given, where that is not for long. */
+function absence(error: unknown): Body {
+	if (!(error instanceof AbsentNameError) || error.forMs === 0) throw error;
+	const {forMs} = error;
 	return (view, at) => {
-		fillEntry(ENTRY_OUT.at(view, at), node, attributes);
+		const out = ENTRY_OUT.at(view, at);
+		[out.entry_valid, out.entry_valid_nsec] = seconds(forMs);
 		return ENTRY_OUT.sizeBytes;
 	};
 }

@@ -24,7 +24,7 @@ test('what is made under a name after its unlink is another node, and the old on
 	const nodes = new Nodes(ROOT);
 	const root = nodes.get(1);
 	const old = nodes.give(root, 'a', file());
-	nodes.unlink(root, 'a');
+	nodes.detach(old);
 	const young = nodes.give(root, 'a', file());
 	t.not(young.id, old.id);
 	t.is(nodes.get(old.id), old);
