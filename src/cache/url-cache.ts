@@ -164,6 +164,17 @@ export class UrlCache {
 		return moved === undefined ? glimpse : {...moved, validForMs: 0};
 	}
 
+	/** As `glimpse`, of a key under which `entry` is stored: looks at no file. */
+	glimpseOf(key: Key, entry: Entry | undefined): Glimpse | undefined {
+		const fill = this.#fills.running(key);
+		// What is replaced is what there is until its replacement has begun to come.
+		const isEntry = entry !== undefined && (fill?.sizeBytes === undefined || this.isFresh(entry));
+		if (isEntry) return this.#glimpseOfEntry(entry);
+		if (fill === undefined) return undefined;
+		const {url, sizeBytes = 0, modifiedAtMs: at, id} = fill;
+		return {url, sizeBytes, modifiedAtMs: at, id, validForMs: 0};
+	}
+
 	/** Starts an entry written by hand. It beats a download of the same URL when it is committed. */
 	put(url: string): Put {
 		const key = keyOf(url);
@@ -187,7 +198,7 @@ export class UrlCache {
 	/** What a listing shows of each entry, in no order that matters. */
 	*list(): Generator<Glimpse & {readonly key: Key}> {
 		for (const entry of this.#store.entries()) {
-			yield {key: entry.key, ...this.#glimpseOf(entry)};
+			yield {key: entry.key, ...this.#glimpseOfEntry(entry)};
 		}
 	}
 
@@ -259,23 +270,10 @@ export class UrlCache {
 	}
 
 	#glimpse(key: Key): Glimpse | undefined {
-		const fill = this.#fills.running(key);
-		const entry = this.#store.lookup(key);
-		// What is replaced is what there is until its replacement has begun to come.
-		const isEntry = entry !== undefined && (fill?.sizeBytes === undefined || this.isFresh(entry));
-		if (isEntry) return this.#glimpseOf(entry);
-		return (
-			fill && {
-				url: fill.url,
-				sizeBytes: fill.sizeBytes ?? 0,
-				modifiedAtMs: fill.modifiedAtMs,
-				id: fill.id,
-				validForMs: 0,
-			}
-		);
+		return this.glimpseOf(key, this.#store.lookup(key));
 	}
 
-	#glimpseOf(entry: Entry): Glimpse {
+	#glimpseOfEntry(entry: Entry): Glimpse {
 		const {data, sidecar, sizeBytes} = entry;
 		const [id, validForMs] = [new VersionId(data), this.validForMs(entry)];
 		return {url: sidecar.url, sizeBytes, modifiedAtMs: modifiedAtMs(entry), id, validForMs};

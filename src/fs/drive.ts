@@ -97,7 +97,7 @@ export class Drive implements Operations {
 	}
 
 	set onChanged(listener: ChangeListener) {
-		this.#cache.onChanged = key => listener(inodeNumber(key), () => this.#cache.glimpse(key)?.id);
+		this.#cache.onChanged = (key, now) => listener(inodeNumber(key), () => this.#cache.glimpseOf(key, now())?.id);
 	}
 }
 

@@ -79,7 +79,7 @@ export class Invalidation {
 	#gone(ino: number, now: Parameters<ChangeListener>[1]): Node[] {
 		const version = now();
 		const gone = [...this.nodes.withIno(ino)].filter(node => !node.isStill(version));
-		for (const node of gone) this.nodes.detach(node);
+		for (const node of gone) this.nodes.retire(node);
 		return gone;
 	}
 }

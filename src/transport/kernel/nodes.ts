@@ -20,7 +20,7 @@ export class Node {
 	reservedFor: number | undefined;
 	/** Those of its names that the kernel knows; undefined while there are none. */
 	children: Map<string, Node> | undefined;
-	/** The inode number, once it is of a version. */
+	/** The inode number, while it is of a version that is there. */
 	ino: number | undefined;
 	/** Another one with the same inode number. */
 	sibling: Node | undefined;
@@ -118,6 +118,12 @@ export class Nodes {
 		if (node !== undefined && names?.get(node.name) === node) names.delete(node.name);
 	}
 
+	/** It is of a version that is not there any more: nobody is led to it, and no change of its file concerns it. */
+	retire(node: Node): void {
+		this.detach(node);
+		if (node.ino !== undefined) this.#removeByIno(node, node.ino);
+	}
+
 	/** The kernel has forgotten so many of the times that it was given a node. */
 	forget(id: number, lookups: number): void {
 		const node = this.#byId.get(id);
@@ -125,11 +131,11 @@ export class Nodes {
 		node.lookups -= lookups;
 		if (node.lookups > 0) return;
 		this.#byId.delete(id);
-		this.detach(node);
-		if (node.ino !== undefined) this.#removeByIno(node, node.ino);
+		this.retire(node);
 	}
 
 	#removeByIno(node: Node, ino: number): void {
+		node.ino = undefined;
 		const first = this.#byIno.get(ino);
 		if (first !== node) {
 			for (let other = first; other !== undefined; other = other.sibling) {

@@ -151,3 +151,27 @@ test('an answer that must be understood is kept, for it is', t => {
 	t.true(rules.mayKeep(URL_A, factsOf({'cache-control': 'max-age=60, no-store, must-understand'})));
 	t.is(after(59, control('max-age=60, no-store, must-understand')), 'fresh');
 });
+
+test('how long it stays fresh is how long it is until the judgement changes', t => {
+	const table: ReadonlyArray<readonly [FreshnessRule, string, number, number]> = [
+		['forever', 'no-cache', 0, Infinity],
+		['http', 'max-age=60', 0, 60_000],
+		['http', 'max-age=60', 50_000, 10_000],
+		['http', 'max-age=60', 61_000, 0],
+		['http', 'no-cache', 0, 0],
+		[60_000, 'max-age=1', 0, 60_000],
+		[60_000, 'max-age=1', 59_000, 1000],
+		[60_000, 'max-age=1', 61_000, 0],
+	];
+	for (const [rule, value, afterMs, expectedMs] of table) {
+		const rules = new FreshnessRules(() => rule);
+		const stored = {
+			storedAtMs: NOW_MS,
+			caching: factsOf(control(value).headers),
+			lastModifiedMs: undefined,
+			isPut: false,
+		};
+		t.is(rules.freshForMs(URL_A, stored, NOW_MS + afterMs), expectedMs, `${rule} ${value} ${afterMs}`);
+		t.is(rules.freshForMs(URL_A, {...stored, isPut: true}, NOW_MS + afterMs), Infinity);
+	}
+});

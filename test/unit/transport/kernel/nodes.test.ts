@@ -1,5 +1,6 @@
 import test from 'ava';
-import type {DirectoryInode, FileInode} from '../../../../src/fs/inode.js';
+import {VersionId} from '../../../../src/cache/version-id.js';
+import type {Attributes, DirectoryInode, FileInode} from '../../../../src/fs/inode.js';
 import {Nodes} from '../../../../src/transport/kernel/nodes.js';
 import {ProtocolError} from '../../../../src/transport/kernel/protocol/protocol-error.js';
 
@@ -49,4 +50,41 @@ test('the root is never forgotten, and to forget what is not there does no harm'
 	nodes.forget(1, 1_000_000);
 	nodes.forget(77, 1);
 	t.is(nodes.get(1).inode, ROOT);
+});
+
+test('a name that leads to another version by now is another node, unless somebody writes it', t => {
+	const nodes = new Nodes(ROOT);
+	const root = nodes.get(1);
+	const [old, young] = [1n, 2n].map(ino => new VersionId({ino, size: 1n, mtimeNs: 1n}));
+	const told = (version: VersionId | undefined) => ({ino: 5, version}) as unknown as Attributes;
+	const node = nodes.give(root, 'a', file(), undefined);
+	nodes.tell(node, told(undefined));
+	t.is(nodes.give(root, 'a', file(), old), node);
+	nodes.tell(node, told(old));
+	nodes.tell(node, told(young));
+	t.is(node.version, old);
+	t.is(nodes.give(root, 'a', file(), old), node);
+	node.isWritten = true;
+	t.is(nodes.give(root, 'a', file(), young), node);
+	node.isWritten = false;
+	const other = nodes.give(root, 'a', file(), young);
+	t.not(other, node);
+	nodes.tell(other, told(young));
+	t.deepEqual([...nodes.withIno(5)], [other, node]);
+	nodes.forget(node.id, 4);
+	t.deepEqual([...nodes.withIno(5)], [other]);
+	t.not(nodes.give(root, 'a', file(), undefined), other);
+});
+
+test('the inode of a node stays while it is open', t => {
+	const nodes = new Nodes(ROOT);
+	const root = nodes.get(1);
+	const [first, second] = [file(), file()];
+	const node = nodes.give(root, 'a', first);
+	node.handles = 1;
+	nodes.give(root, 'a', second);
+	t.is(node.inode, first);
+	node.handles = 0;
+	nodes.give(root, 'a', second);
+	t.is(node.inode, second);
 });
