@@ -51,6 +51,8 @@ export function directoryAttributes(ino: number, {isReadOnly, mountedAtMs}: Driv
 export async function evict(key: Key, {cache, openFiles, isReadOnly}: DriveContext): Promise<void> {
 	if (isReadOnly) throw new CacheError('read-only', 'the drive is mounted read-only');
 	const open = openFiles.all(key);
+	// Where an inode is one version, who has another one open is no reason for the name to be there.
+	const isOpen = open.some(file => file.isBeingWritten || !openFiles.inodePerVersion);
 	for (const file of open) file.unlink();
-	if (!(await cache.evict(key)) && open.length === 0) throw new CacheError('not-stored', 'it is not stored');
+	if (!(await cache.evict(key)) && !isOpen) throw new CacheError('not-stored', 'it is not stored');
 }

@@ -14,6 +14,8 @@ export class Node {
 	handles = 0;
 	/** Whether one of these may write. */
 	isWritten = false;
+	/** Settles when what was written is stored, while its writer has closed it and that is not done. */
+	releasing: Promise<void> | undefined;
 	/** Whether it may have pages of what was written, and not stored. */
 	hasOwnPages = false;
 	/** The only thread that may open it, until it has. */

@@ -19,7 +19,7 @@ function openDrive(t: ExecutionContext, setup: CacheSetup = {}) {
 	const cache = openUrlCache(t, {source, clock, ...setup});
 	const drive = new Drive(cache, {isReadOnly: false, isShared: false, capabilities: LOOPBACK_CAPABILITIES, clock});
 	const file = async () => drive.lookup(await drive.lookup(drive.root, 'by-url'), encodeURIComponent(A));
-	const open = (inode: Inode, access = READ) => drive.open(inode, access, NEVER);
+	const open = async (inode: Inode, access = READ) => drive.open(inode, access, NEVER);
 	const text = async (handle: number) => {
 		const buffer = Buffer.alloc(100);
 		return String(buffer.subarray(0, await drive.read(handle, buffer, 0, NEVER)));

@@ -61,13 +61,15 @@ export function serveFiles(
 				if (node !== undefined) noteReleased(node);
 				return undefined;
 			};
-			return otherwise(
+			const releasing = otherwise(
 				() => after(operations.release(fh, signal), released),
 				error => {
 					released();
 					throw error;
 				},
 			);
+			if (node?.isWritten === true && releasing instanceof Promise) node.releasing = releasing.then(nothing, nothing);
+			return releasing;
 		},
 	};
 }
@@ -98,6 +100,8 @@ interface Opening {
 /** Opens a node for who may open it, and has the others look its name up again. */
 function openNode({node, access, pid}: Opening, serving: Serving, signal: AbortSignal): Awaitable<Fill> {
 	const {operations, retries} = serving;
+	// An empty file is stored once its writer is gone, a moment after close(2) has returned.
+	if (node.releasing !== undefined) return node.releasing.then(() => openNode({node, access, pid}, serving, signal));
 	const asOpen = retries.take(pid, node);
 	// From here on it is not taken for one that nobody has open.
 	node.handles++;
@@ -149,7 +153,9 @@ function noteWriter(node: Node): void {
 }
 
 function noteReleased(node: Node): void {
-	if (--node.handles === 0) node.isWritten = false;
+	if (--node.handles > 0) return;
+	node.isWritten = false;
+	node.releasing = undefined;
 }
 
 function open(inode: Inode, access: Access, {operations}: Serving, signal: AbortSignal): Awaitable<HandleId> {
