@@ -23,6 +23,8 @@ export interface Version {
 	read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number>;
 	/** As `read`, for who does not wait: undefined where it might have to. */
 	readAtOnce(buffer: Uint8Array, position: number): number | undefined;
+	/** The descriptor of a file that is these bytes, while this is open; undefined where there is none, be it that they have all come by now. */
+	readonly backing: number | undefined;
 	/** The entry whose bytes these are; undefined while, or because, they are not stored. */
 	readonly entry: Entry | undefined;
 	/** Bytes there so far, for who shows progress. */
@@ -53,6 +55,10 @@ export class StoredVersion implements Version {
 
 	get entry(): Entry {
 		return this.pin.entry;
+	}
+
+	get backing(): number {
+		return this.pin.fd;
 	}
 
 	get arrivedBytes(): number {
@@ -100,6 +106,10 @@ export class FillingVersion implements Version {
 
 	get entry(): Entry | undefined {
 		return this.fill.entry;
+	}
+
+	get backing(): undefined {
+		return undefined;
 	}
 
 	/** A transform may make it less than what has come. */

@@ -80,6 +80,12 @@ export const OPTIONS = {
 		default: 'fuse-native',
 		live: false,
 	}),
+	'passthrough': option({
+		help: 'let the kernel read stored files by itself, with --transport kernel as root; auto is on without a word where it cannot',
+		kind: choice(['auto', 'on', 'off']),
+		default: 'auto',
+		live: false,
+	}),
 	'reencode-gif': option({help: 'store GIF images as MP4 video', kind: BOOLEAN, default: true, live: false}),
 	'ffmpeg': option({help: 'ffmpeg to use before any other', kind: PROGRAM, default: undefined, live: false}),
 	'connect-timeout': option({

@@ -11,6 +11,7 @@ import {Drive} from '../fs/drive.js';
 import {LIMIT_OPTIONS, limitsOf, openCacheWith, type CacheContext, type LimitOption} from '../library/settings.js';
 import {Dispatcher, type Deadlines} from '../transport/dispatch.js';
 import {FUSE_NATIVE_CAPABILITIES, FuseNative} from '../transport/fuse-native.js';
+import type {Passthrough} from '../transport/kernel/session.js';
 import {KERNEL_CAPABILITIES, KernelTransport} from '../transport/kernel/transport.js';
 import type {MountOptions, Transport} from '../transport/transport.js';
 import {MountError} from './mount-error.js';
@@ -50,7 +51,9 @@ export async function mountDrive(
 	const deadlines = {openMs, readMs, otherMs: LOCAL_DEADLINE_MS};
 	const where = {...context, mountpoint, allowOther};
 	try {
-		const kernel = settings.transport === 'fuse-native' ? undefined : await mountKernel(driveFor, deadlines, where);
+		const {transport, passthrough} = settings;
+		const kernel =
+			transport === 'fuse-native' ? undefined : await mountKernel(driveFor, deadlines, {...where, passthrough});
 		return {cache, transport: kernel ?? (await mountFuseNative(driveFor, deadlines, where))};
 	} catch (cause) {
 		await cache.close();
@@ -77,7 +80,7 @@ async function mountFuseNative(driveFor: DriveFor, deadlines: Deadlines, {log, .
 async function mountKernel(
 	driveFor: DriveFor,
 	deadlines: Deadlines,
-	{log, ...options}: Where,
+	{log, ...options}: Where & {readonly passthrough: Passthrough},
 ): Promise<Transport | undefined> {
 	try {
 		const drive = driveFor(KERNEL_CAPABILITIES);

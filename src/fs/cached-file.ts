@@ -130,6 +130,11 @@ export class CachedFile implements OpenFile, Writable {
 		return Promise.reject(new CacheError('not-permitted', 'the file was not opened for reading'));
 	}
 
+	/** Of the version that is read. */
+	get backing(): number | undefined {
+		return this.#version?.backing;
+	}
+
 	createPut(): Put {
 		return this.drive.cache.put(this.url);
 	}
@@ -289,6 +294,10 @@ class ReadingHandle extends ReadOnlyHandle {
 
 	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number> {
 		return this.file.read(buffer, position, signal);
+	}
+
+	override backing(): number | undefined {
+		return this.file.backing;
 	}
 
 	release(): Awaitable<void> {

@@ -61,6 +61,10 @@ export class Drive implements Operations {
 		return after(inode.open(access, signal), handle => this.#handles.add(handle));
 	}
 
+	backing(handle: HandleId): number | undefined {
+		return this.#handles.get(handle).backing();
+	}
+
 	read(handle: HandleId, buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number> {
 		return this.#handles.get(handle).read(buffer, position, signal);
 	}

@@ -10,6 +10,8 @@ export interface FileHandle {
 	 *   Anything else the page cache would fill up with zeros.
 	 */
 	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
+	/** See `Operations.backing`. */
+	backing(): number | undefined;
 	write(data: Uint8Array, position: number): Promise<void>;
 	truncate(sizeBytes: number): Promise<void>;
 	/** Somebody closed a descriptor of it: close(2) reports what this throws. */
@@ -22,6 +24,10 @@ export interface FileHandle {
 export abstract class ReadOnlyHandle implements FileHandle {
 	abstract read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	abstract release(): Awaitable<void>;
+
+	backing(): number | undefined {
+		return undefined;
+	}
 
 	write(): Promise<void> {
 		return Promise.reject(notForWriting());

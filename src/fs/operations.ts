@@ -34,6 +34,11 @@ export interface Operations {
 	getattr(inode: Inode, signal: AbortSignal): Awaitable<Attributes>;
 	readdir(directory: Inode, signal: AbortSignal): Awaitable<Iterable<Dentry>>;
 	open(inode: Inode, access: Access, signal: AbortSignal): Awaitable<HandleId>;
+	/**
+	 * The descriptor of a file that has what the handle reads, all of it and nothing else, for as long as the handle
+	 * is open; undefined where there is none.
+	 */
+	backing(handle: HandleId): number | undefined;
 	/** Fills `buffer`; a shorter read is the end of the file. */
 	read(handle: HandleId, buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	/** Writes all of `data`. */

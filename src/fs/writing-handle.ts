@@ -51,6 +51,11 @@ export class WritingHandle implements FileHandle {
 		return this.#put === undefined ? this.file.read(buffer, position, signal) : this.#put.read(buffer, position);
 	}
 
+	/** What is written is not what is stored. */
+	backing(): undefined {
+		return undefined;
+	}
+
 	async write(data: Uint8Array, position: number): Promise<void> {
 		const put = await this.#claim(this.mayStart);
 		await put.write(data, position);

@@ -35,6 +35,11 @@ export class Pin {
 		return length === undefined ? undefined : this.#checked(length);
 	}
 
+	/** Of the file, until this is closed. */
+	get fd(): number {
+		return this.file.fd;
+	}
+
 	/** All of it, in memory. */
 	async readAll(): Promise<Buffer> {
 		const buffer = Buffer.allocUnsafe(this.entry.sizeBytes);

@@ -3,7 +3,8 @@ import type {RowOptions} from './report.js';
 /** How a drive can be mounted: the flags of `larder mount`, by the name in the table. */
 export const MOUNTED = {
 	'fuse-native': ['--transport', 'fuse-native'],
-	'kernel': ['--transport', 'kernel'],
+	'kernel': ['--transport', 'kernel', '--passthrough', 'off'],
+	'kernel, passthrough': ['--transport', 'kernel', '--passthrough', 'on'],
 } as const satisfies Record<string, readonly string[]>;
 
 /** The same files without a drive. */
@@ -13,4 +14,5 @@ export const NATIVE = 'native ext4';
 export const AGAINST: RowOptions['against'] = {
 	'fuse-native': [NATIVE],
 	'kernel': [NATIVE, 'fuse-native'],
+	'kernel, passthrough': [NATIVE, 'fuse-native'],
 };

@@ -66,6 +66,7 @@ export async function transport(bench: Bench): Promise<Findings> {
 }
 
 const WARM_UP = 'warm-up';
+const PASSTHROUGH = 'kernel, passthrough';
 
 /** A store, and the same files under the same names in a plain directory. */
 async function prepare(bench: Bench) {
@@ -100,7 +101,8 @@ function measuredOf(small: string, large: string, scattered: string): Readonly<R
 	return {
 		[WARM_UP]: {...heads(SHARES.warmUp, 1), targets: none},
 		'random 4 KiB': {
-			...{amount: {operations: pages}, readers: 1, targets: none},
+			...{amount: {operations: pages}, readers: 1},
+			targets: runs => ({[PASSTHROUGH]: [timesAsFast(0.8, runs, PASSTHROUGH, NATIVE)]}),
 			job: directory => ({kind: 'pages', file: path.join(directory, scattered), count: pages}),
 		},
 		'open, read 4 KiB, close, 1 process': {...heads(SHARES.one, 1), targets: none},
@@ -114,7 +116,10 @@ function measuredOf(small: string, large: string, scattered: string): Readonly<R
 		'sequential 1 GiB': {
 			...{amount: {bytes: LARGE_BYTES}, readers: 1},
 			job: directory => ({kind: 'read', files: [path.join(directory, large)]}),
-			targets: runs => ({kernel: [timesAsFast(1.5, runs, 'kernel', 'fuse-native')]}),
+			targets: runs => ({
+				kernel: [timesAsFast(1.5, runs, 'kernel', 'fuse-native')],
+				[PASSTHROUGH]: [timesAsFast(0.9, runs, PASSTHROUGH, NATIVE)],
+			}),
 		},
 	};
 }

@@ -72,7 +72,8 @@ function answer(request: Request): void {
 function bodyOf(request: Request): Fill | undefined {
 	switch (request.name) {
 		case 'INIT': {
-			const agreement = negotiate((request as Request<'INIT'>).args);
+			const {major, minor, flags, max_readahead} = (request as Request<'INIT'>).args;
+			const agreement = negotiate({major, minor, flags, max_readahead, flags2: 0}, false);
 			return fill(INIT_OUT, {...agreement});
 		}
 

@@ -2,7 +2,9 @@ import {close, closeSync, write, writeSync} from 'node:fs';
 import {Socket} from 'node:net';
 import {systemCode} from '../../base/errors.js';
 import {libc} from './libc.js';
+import {BACKING_MAP} from './protocol/structs.js';
 import {RequestMemory} from './request-memory.js';
+import {BACKING_CLOSE, BACKING_OPEN} from './protocol/flags.js';
 import type {Region} from './protocol/request.js';
 
 /** Room for a header and its struct before what a WRITE brings. */
@@ -38,6 +40,8 @@ export class Channel {
 	/** The device once more, for what is written on other threads: it is closed when they are done. */
 	readonly #notices: number;
 	#notifying = 0;
+	readonly #mapBytes = Buffer.alloc(BACKING_MAP.sizeBytes);
+	readonly #map = BACKING_MAP.at(new DataView(this.#mapBytes.buffer, this.#mapBytes.byteOffset), 0);
 	#isOpen = true;
 
 	/**
@@ -104,6 +108,16 @@ export class Channel {
 				resolve();
 			});
 		});
+	}
+
+	/** Makes a file known that the kernel is to read by itself. @throws Error with the `code` of ioctl(2). */
+	openBacking(fd: number): number {
+		this.#map.fd = fd;
+		return libc().control(this.#fd, BACKING_OPEN, this.#mapBytes);
+	}
+
+	closeBacking(id: number): void {
+		if (this.#isOpen) libc().control(this.#fd, BACKING_CLOSE, new Uint8Array(Uint32Array.of(id).buffer));
 	}
 
 	/** Lets go of the device: who still waits for the drive gets an error. */

@@ -15,6 +15,8 @@ export interface Libc {
 	neverBlock(fd: number): void;
 	/** Reads what is there into `buffer`; 0 where nothing is, or the read fails. Never throws, as `fs.readSync` does for nothing (EAGAIN). */
 	readSome(fd: number, buffer: Uint8Array): number;
+	/** ioctl(2) with what `argument` holds. @returns what it returns. */
+	control(fd: number, request: number, argument: Uint8Array): number;
 	/** Takes the descriptor that was sent over a socket: SCM_RIGHTS, unix(7). Never waits. Closed on exec. */
 	receiveDescriptor(socket: number): number;
 }
@@ -53,6 +55,7 @@ function load(): Libc {
 			check('fcntl', symbols.fcntl(fd, F_SETFL, 'int', flags | O_NONBLOCK));
 		},
 		readSome: (fd, buffer) => Math.max(0, symbols.read(fd, buffer, buffer.byteLength)),
+		control: (fd, request, argument) => check('ioctl', symbols.ioctl(fd, request, argument)),
 		receiveDescriptor(socket) {
 			const {header, descriptor} = message();
 			check('recvmsg', symbols.recvmsg(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
@@ -85,8 +88,9 @@ function declare(koffi: typeof Koffi) {
 		dup3: library.func('int dup3(int from, int onto, int flags)'),
 		fcntl: library.func('int fcntl(int fd, int command, ...)'),
 		read: library.func('int64_t read(int fd, void *buffer, size_t length)'),
+		ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)'),
 		recvmsg: library.func('recvmsg', 'int', ['int', koffi.pointer(msghdr), 'int']),
-	} as Record<'socketpair' | 'dup3' | 'fcntl' | 'read' | 'recvmsg', (...args: unknown[]) => number>;
+	} as Record<'socketpair' | 'dup3' | 'fcntl' | 'read' | 'ioctl' | 'recvmsg', (...args: unknown[]) => number>;
 	// One byte of data, and with it one descriptor.
 	const message = () => {
 		const data = Buffer.alloc(1);

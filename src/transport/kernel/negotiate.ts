@@ -1,11 +1,12 @@
-import {INIT_FLAGS} from './protocol/flags.js';
+import {INIT_FLAGS, INIT_FLAGS_2} from './protocol/flags.js';
 
 /** What the kernel says of itself in INIT. */
 export interface Offer {
 	readonly major: number;
 	readonly minor: number;
-	/** `flags`, and `flags2` as the bits from 32 on would be. */
 	readonly flags: number;
+	/** 0 from a kernel that has none. */
+	readonly flags2: number;
 	/** The most that it reads ahead, in bytes. */
 	readonly max_readahead: number;
 }
@@ -21,6 +22,8 @@ export interface Agreement {
 	readonly max_write: number;
 	readonly time_gran: number;
 	readonly max_pages: number;
+	readonly flags2: number;
+	readonly max_stack_depth: number;
 }
 
 const MAJOR = 7;
@@ -64,23 +67,33 @@ const WANTED =
 /** O_TRUNC together with the open: that tells a put from a download. */
 const NEEDED = INIT_FLAGS.ATOMIC_O_TRUNC;
 
+/** Over a store on the file system of a disk. */
+const MAX_STACK_DEPTH = 1;
+
 /**
  * Answers INIT: of what the kernel offers, what the drive uses.
  *
+ * @param mayPassThrough - the kernel may be told to read files by itself (PASSTHROUGH, Linux 6.9).
  * @returns undefined where the kernel is to ask again, with our major version.
  * @throws Error, one sentence, for a kernel that the drive cannot live with.
  */
-export function negotiate({major, minor, flags, max_readahead}: Offer): Agreement | undefined {
+export function negotiate(
+	{major, minor, flags, flags2, max_readahead}: Offer,
+	mayPassThrough: boolean,
+): Agreement | undefined {
 	if (major > MAJOR) return undefined;
 	if (major < MAJOR || minor < OLDEST_MINOR) {
 		throw new Error(`this kernel speaks FUSE ${major}.${minor}, and ${MAJOR}.${OLDEST_MINOR} (Linux 4.18) is needed`);
 	}
 
 	if ((flags & NEEDED) !== NEEDED) throw new Error('this kernel does not open and truncate a file in one request');
+	const isOffered = (flags & INIT_FLAGS.INIT_EXT) !== 0 && (flags2 & INIT_FLAGS_2.PASSTHROUGH) !== 0;
+	const passesThrough = mayPassThrough && isOffered;
 	const maxPages = (flags & INIT_FLAGS.MAX_PAGES) === 0 ? OLD_MAX_PAGES : MAX_PAGES;
 	return {
 		...{major: MAJOR, minor: Math.min(minor, MINOR)},
-		flags: flags & (WANTED | NEEDED),
+		flags: flags & (WANTED | NEEDED | (passesThrough ? INIT_FLAGS.INIT_EXT : 0)),
+		...{flags2: passesThrough ? INIT_FLAGS_2.PASSTHROUGH : 0, max_stack_depth: passesThrough ? MAX_STACK_DEPTH : 0},
 		...{max_readahead, max_write: maxPages * PAGE_BYTES, max_pages: maxPages},
 		...{max_background: MAX_BACKGROUND, congestion_threshold: (MAX_BACKGROUND * 3) / 4},
 		time_gran: 1,

@@ -6,6 +6,7 @@ import type {HandleId, Operations} from '../../fs/operations.js';
 import {limitOf} from '../bounds.js';
 import type {Deadlines, Dispatcher, Outcome, Started} from '../dispatch.js';
 import {subjectOf} from '../subject.js';
+import {BackingFiles} from './backing-files.js';
 import {Channel} from './channel.js';
 import {isDying} from './dying.js';
 import {InFlight, type Flight} from './in-flight.js';
@@ -14,7 +15,15 @@ import {HAS_EPOCHS_MINOR, MAX_WRITE_BYTES, negotiate, OUR_VERSION} from './negot
 import {Nodes, type Node} from './nodes.js';
 import {OPCODES, opcodeName, type Served} from './protocol/opcodes.js';
 import {ProtocolError} from './protocol/protocol-error.js';
-import {decodeBody, decodeHeader, forgotten, type Header, type Region, type Request} from './protocol/request.js';
+import {
+	decodeBody,
+	decodeHeader,
+	forgotten,
+	secondFlags,
+	type Header,
+	type Region,
+	type Request,
+} from './protocol/request.js';
 import {INIT_OUT} from './protocol/structs.js';
 import {Replies, type Body} from './replies.js';
 import {Retries} from './retries.js';
@@ -42,11 +51,15 @@ interface ServedFlight extends Flight {
 	readonly request: Request<Served>;
 }
 
+/** Whether the kernel is told to read stored files by itself: where that can be done, and with a line in the log where not, or not at all. */
+export type Passthrough = 'auto' | 'on' | 'off';
+
 export interface SessionParts {
 	readonly operations: Operations;
 	readonly dispatcher: Dispatcher;
 	readonly deadlines: Deadlines;
 	readonly log: Log;
+	readonly passthrough: Passthrough;
 }
 
 /**
@@ -87,9 +100,10 @@ export class Session {
 		const {operations} = parts;
 		const nodes = new Nodes(operations.root);
 		const invalidation = new Invalidation(nodes, notification => this.#channel.notify(notification));
+		const backings = new BackingFiles(reason => this.#refusePassthrough(reason));
 		operations.onChanged = invalidation.onChanged;
 		this.#serving = {
-			...{operations, nodes, invalidation, retries: new Retries(nodes)},
+			...{operations, nodes, invalidation, backings, retries: new Retries(nodes)},
 			...{buffers: this.#replies.buffers, openHandles: new Map<HandleId, Node>()},
 		};
 		this.#handlers = handlersOf(this.#serving);
@@ -164,15 +178,27 @@ export class Session {
 		else setTimeout(() => this.#inFlight.interrupt(interrupted), INTERRUPT_AFTER_MS);
 	}
 
-	#init({unique, args}: Request<'INIT'>): void {
+	/** It does not work here: that is no failure, unless it was asked for. */
+	#refusePassthrough(reason: string): void {
+		if (this.parts.passthrough !== 'on') return;
+		this.parts.log.warn('the kernel cannot read stored files by itself here: it asks for them', {reason});
+	}
+
+	#init(request: Request<'INIT'>): void {
+		const {unique, args} = request;
 		try {
-			const agreement = negotiate(args) ?? OUR_VERSION;
-			this.#serving.invalidation.hasEpochs = args.minor >= HAS_EPOCHS_MINOR;
+			const {major, minor, flags, max_readahead} = args;
+			const offer = {major, minor, flags, max_readahead, flags2: secondFlags(request)};
+			const agreement = negotiate(offer, this.parts.passthrough !== 'off') ?? OUR_VERSION;
+			this.#serving.invalidation.hasEpochs = minor >= HAS_EPOCHS_MINOR;
 			this.#replies.send(unique, (view, at) => {
 				Object.assign(INIT_OUT.at(view, at), agreement);
 				return INIT_OUT.sizeBytes;
 			});
-			if (agreement !== OUR_VERSION) this.#begin();
+			if (!('flags2' in agreement)) return;
+			if (agreement.flags2 !== 0) this.#serving.backings.use(this.#channel);
+			else this.#refusePassthrough('this kernel is older than Linux 6.9, or built without it');
+			this.#begin();
 		} catch (error) {
 			this.#replies.fail(unique, EPROTO);
 			this.#begin(error as Error);

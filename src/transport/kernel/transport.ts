@@ -6,7 +6,7 @@ import {widenReadahead} from '../readahead.js';
 import type {Transport} from '../transport.js';
 import {mountDevice, unmountDevice, type DeviceOptions} from './device.js';
 import {libc} from './libc.js';
-import {Session} from './session.js';
+import {Session, type Passthrough} from './session.js';
 
 /** What is not said here the drive does as on fuse-native. */
 export const KERNEL_CAPABILITIES: Capabilities = {
@@ -30,6 +30,7 @@ export class KernelTransport implements Transport {
 	});
 
 	readonly #device: DeviceOptions;
+	readonly #passthrough: Passthrough;
 	#session: Session | undefined;
 
 	/** @throws Error, one sentence, where this machine lacks what it needs. */
@@ -38,17 +39,27 @@ export class KernelTransport implements Transport {
 		private readonly dispatcher: Dispatcher,
 		private readonly deadlines: Deadlines,
 		private readonly log: Log,
-		options: DeviceOptions,
+		{passthrough, ...options}: DeviceOptions & {readonly passthrough: Passthrough},
 	) {
 		libc();
 		this.#device = options;
+		this.#passthrough = passthrough;
+		this.capabilities = {
+			parallelLookup: true,
+			interrupt: true,
+			directIo: false,
+			invalidate: false,
+			nodePerVersion: false,
+			passthrough: passthrough !== 'off',
+		};
 	}
 
 	async mount(): Promise<void> {
 		const device = await mountDevice(this.#device);
 		try {
 			const {operations, dispatcher, deadlines, log} = this;
-			this.#session = new Session(device, {operations, dispatcher, deadlines, log});
+			const passthrough = this.#passthrough;
+			this.#session = new Session(device, {operations, dispatcher, deadlines, log, passthrough});
 			await this.#session.begun;
 			this.#end(this.#session.ended);
 		} catch (error) {

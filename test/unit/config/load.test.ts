@@ -61,6 +61,7 @@ test('without anything said, every setting has its default', t => {
 		fill: 'auto',
 		offline: false,
 		transport: 'fuse-native',
+		passthrough: 'auto',
 		userAgent: 'larder/1.2.3',
 		freshness: 'forever',
 		hosts: [],

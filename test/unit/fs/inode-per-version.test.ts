@@ -135,10 +135,9 @@ test('what is stored may be believed while it is fresh and its directory is watc
 	// What is put is not asked about.
 	t.is(await validForMs(), Infinity);
 	const absent = async (...names: [string, string]) => {
-		const error: unknown = await drive
-			.lookup(await drive.lookup(drive.root, names[0]), names[1])
-			.catch(e => e as Error);
-		return (error as {forMs?: number}).forMs;
+		const directory = await drive.lookup(drive.root, names[0]);
+		const error = await t.throwsAsync<Error & {forMs?: number}>(async () => drive.lookup(directory, names[1]));
+		return error?.forMs;
 	};
 	t.is(await absent('by-url', '.Trash'), Infinity);
 	t.is(await absent('by-key', 'x'), Infinity);

@@ -13,8 +13,15 @@ export const INIT_FLAGS = {
 	INIT_EXT: 1 << 30,
 } as const;
 
+/** Of its second half, `flags2`. */
+export const INIT_FLAGS_2 = {PASSTHROUGH: 1 << 5} as const;
+
 /** Of the reply to OPEN. */
-export const FOPEN = {DIRECT_IO: 1 << 0, KEEP_CACHE: 1 << 1, NOFLUSH: 1 << 5} as const;
+export const FOPEN = {DIRECT_IO: 1 << 0, KEEP_CACHE: 1 << 1, NOFLUSH: 1 << 5, PASSTHROUGH: 1 << 7} as const;
+
+/** ioctl(2) of the device: `FUSE_DEV_IOC_BACKING_OPEN` with a `fuse_backing_map`, and `_CLOSE` with the number that it returned. */
+export const BACKING_OPEN = 0x40_10_e5_01;
+export const BACKING_CLOSE = 0x40_04_e5_02;
 
 /** What a SETATTR is about. */
 export const FATTR = {

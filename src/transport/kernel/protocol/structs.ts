@@ -77,7 +77,8 @@ export const INIT_OUT = struct('fuse_init_out', {
 	max_pages: 'u16',
 	map_alignment: 'u16',
 	flags2: 'u32',
-	unused: 28,
+	max_stack_depth: 'u32', // of file systems over one another that are read by the kernel itself
+	unused: 24,
 });
 
 export const FORGET_IN = struct('fuse_forget_in', {nlookup: 'u64'});
@@ -107,7 +108,9 @@ export const SETATTR_IN = struct('fuse_setattr_in', {
 });
 
 export const OPEN_IN = struct('fuse_open_in', {flags: 'u32', open_flags: 'u32'});
-export const OPEN_OUT = struct('fuse_open_out', {fh: 'u64', open_flags: 'u32', padding: 'u32'});
+export const OPEN_OUT = struct('fuse_open_out', {fh: 'u64', open_flags: 'u32', backing_id: 'i32'});
+/** What a file is made known with that the kernel is to read by itself. */
+export const BACKING_MAP = struct('fuse_backing_map', {fd: 'i32', flags: 'u32', padding: 'u64'});
 export const CREATE_IN = struct('fuse_create_in', {flags: 'u32', mode: 'u32', umask: 'u32', open_flags: 'u32'});
 
 export const READ_IN = struct('fuse_read_in', {

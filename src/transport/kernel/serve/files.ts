@@ -17,7 +17,7 @@ const O_ACCMODE = 3;
 export function serveFiles(
 	serving: Serving,
 ): Pick<Handlers, 'OPEN' | 'CREATE' | 'READ' | 'WRITE' | 'FLUSH' | 'FSYNC' | 'RELEASE'> {
-	const {operations, nodes, buffers, openHandles} = serving;
+	const {operations, nodes, buffers, backings, openHandles} = serving;
 	return {
 		OPEN({nodeid, args: {flags}, pid}, signal) {
 			return openNode({node: nodes.get(nodeid), access: accessOf(flags), pid}, serving, signal);
@@ -31,6 +31,7 @@ export function serveFiles(
 			const node = nodes.make(parent, name, inode);
 			node.handles++;
 			noteWriter(node);
+			backings.open(node.id, undefined);
 			openHandles.set(handle, node);
 			return (view, at) => {
 				fillEntry(ENTRY_OUT.at(view, at), node, attributes, serving);
@@ -57,6 +58,7 @@ export function serveFiles(
 		RELEASE({args: {fh}}, signal) {
 			const node = openHandles.get(fh);
 			openHandles.delete(fh);
+			if (node !== undefined) backings.release(node.id);
 			const released = () => {
 				if (node !== undefined) noteReleased(node);
 				return undefined;
@@ -124,7 +126,7 @@ function openNode({node, access, pid}: Opening, serving: Serving, signal: AbortS
 
 /** A `fuse_open_out`, of a handle on what the kernel knows by a node. */
 function opened({node, access}: Opening, handle: HandleId, of: Attributes, serving: Serving): Awaitable<Fill> {
-	const {operations, nodes, openHandles} = serving;
+	const {operations, nodes, openHandles, backings} = serving;
 	// Meanwhile the kernel may have been told of another version.
 	if (!access.write && !node.isStill(of.version)) {
 		return after(operations.release(handle, new AbortController().signal), () => {
@@ -136,11 +138,13 @@ function opened({node, access}: Opening, handle: HandleId, of: Attributes, servi
 	node.reservedFor = undefined;
 	if (access.write) noteWriter(node);
 	else nodes.tell(node, of);
-	const openFlags = openFlagsOf(node, access, of);
+	const backing = backings.open(node.id, access.write ? undefined : operations.backing(handle));
+	const openFlags = openFlagsOf(node, access, of, backing);
 	return (view, at) => {
 		const out = OPEN_OUT.at(view, at);
 		out.fh = handle;
 		out.open_flags = openFlags;
+		out.backing_id = backing ?? 0;
 		return OPEN_OUT.sizeBytes;
 	};
 }
@@ -169,13 +173,19 @@ function open(inode: Inode, access: Access, {operations}: Serving, signal: Abort
 
 /**
  * The pages that the kernel has of a node stay, for they are of its version,
- * unless they were written. A close is told (FLUSH) where it means something: it
- * commits what was written, and ends what a killed reader waits for.
+ * unless they were written; what it reads by itself has none to keep, and saying
+ * so would be EIO. A close is
+ * told (FLUSH) where it means something: it commits what was written, and ends
+ * what a killed reader waits for.
  */
-function openFlagsOf(node: Node, {write}: Access, {version, isWhole}: Attributes): number {
-	const keeps = !write && version !== undefined && !node.hasOwnPages;
+function openFlagsOf(node: Node, {write}: Access, {version, isWhole}: Attributes, backing: number | undefined): number {
+	const keeps = !write && backing === undefined && version !== undefined && !node.hasOwnPages;
 	if (!write) node.hasOwnPages = false;
-	return (keeps ? FOPEN.KEEP_CACHE : 0) | (!write && isWhole === true ? FOPEN.NOFLUSH : 0);
+	return (
+		(keeps ? FOPEN.KEEP_CACHE : 0) |
+		(!write && isWhole === true ? FOPEN.NOFLUSH : 0) |
+		(backing === undefined ? 0 : FOPEN.PASSTHROUGH)
+	);
 }
 
 function accessOf(flags: number): Access {

@@ -1,6 +1,7 @@
 import {after, type Awaitable} from '../../../base/awaitable.js';
 import type {Inode} from '../../../fs/inode.js';
 import type {HandleId, Operations} from '../../../fs/operations.js';
+import type {BackingFiles} from '../backing-files.js';
 import type {Invalidation} from '../invalidation.js';
 import type {Node, Nodes} from '../nodes.js';
 import type {Served} from '../protocol/opcodes.js';
@@ -27,6 +28,7 @@ export interface Serving {
 	readonly retries: Retries;
 	readonly invalidation: Invalidation;
 	readonly buffers: ReplyBuffers;
+	readonly backings: BackingFiles;
 	/** The handles that are open and what they are of, for who has to release them when the drive ends. */
 	readonly openHandles: Map<HandleId, Node>;
 }
