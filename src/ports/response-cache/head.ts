@@ -99,7 +99,7 @@ function isTime(untilMs: unknown): boolean {
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** Of a header, and of what is beside the status. */
-// eslint-disable-next-line no-control-regex -- these are the ones that may not be there
+ 
 const HEADER_VALUE = /^[^\0\r\n\u0100-\uffff]*$/;
 
 function isHeader(pair: unknown): boolean {
