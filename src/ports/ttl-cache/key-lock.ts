@@ -21,18 +21,15 @@ export class KeyLock {
 		const name = ownedName();
 		const claim = `${this.directory}.${name}`;
 		mkdirSync(claim);
-		writeFileSync(path.join(claim, name), '', {flag: 'wx'});
-		for (const isLast of [false, true]) {
-			if (this.#take(claim)) {
-				this.#held = path.join(this.directory, name);
-				return true;
-			}
-
-			if (isLast || !this.#removeDead()) break;
+		try {
+			writeFileSync(path.join(claim, name), '', {flag: 'wx'});
+			if (!this.#take(claim) && !(this.#removeDead() && this.#take(claim))) return false;
+			this.#held = path.join(this.directory, name);
+			return true;
+		} finally {
+			// What was taken has another name by now.
+			rmSync(claim, {recursive: true, force: true});
 		}
-
-		rmSync(claim, {recursive: true, force: true});
-		return false;
 	}
 
 	/** Gives it back. One that was taken for dead has nothing to give. */

@@ -49,8 +49,9 @@ export function limitCache(baseDir: string, limits: CacheLimits): Swept {
 
 /** Whether an entry of so many bytes would be more than all that this process keeps. */
 export function isTooLarge(baseDir: string, bytes: number): boolean {
-	const maxBytes = kept.size === 0 ? undefined : kept.get(path.resolve(baseDir))?.limits.maxBytes;
-	return maxBytes !== undefined && blocksOf(bytes) > maxBytes;
+	if (kept.size === 0) return false;
+	const {maxBytes = Infinity, maxEntries = Infinity} = kept.get(path.resolve(baseDir))?.limits ?? {};
+	return blocksOf(bytes) > maxBytes || maxEntries < 1;
 }
 
 /** An entry of so many bytes was written. */

@@ -14,7 +14,8 @@ const OURS = '.larder';
  * @param key - any string that has a form in UTF-8.
  * @param namespace - a directory under `baseDir`, or a path of several: `users/42`.
  * @throws RangeError for a namespace that is empty, absolute or has `.`, `..`,
- *   an empty part or NUL, and for a key with a lone surrogate.
+ *   an empty part, one of more than 255 bytes or NUL, and for a lone surrogate
+ *   in it or in the key.
  */
 export function cachePath(baseDir: string, key: string, namespace = 'default'): string {
 	return `${namespacePath(baseDir, namespace)}/${digestOf(key)}`;
@@ -68,12 +69,18 @@ export function digestOf(key: string): string {
 
 /** Whether a directory under the base is none of ours. */
 export function isNamespace(name: string): boolean {
-	return PLAIN.test(name) || (name !== '' && !name.includes('\0') && name.split('/').every(isPart));
+	return (
+		PLAIN.test(name) || (name !== '' && !name.includes('\0') && name.isWellFormed() && name.split('/').every(isPart))
+	);
 }
 
 /** What nearly all are. */
-const PLAIN = /^[\w-]+$/;
+const PLAIN = /^[\w-]{1,255}$/;
+
+/** Of a name in a directory, on Linux. */
+const MAX_NAME_BYTES = 255;
 
 function isPart(part: string, index: number): boolean {
+	if (Buffer.byteLength(part) > MAX_NAME_BYTES) return false;
 	return part !== '' && part !== '.' && part !== '..' && !(index === 0 && part === OURS);
 }

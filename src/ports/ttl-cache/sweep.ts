@@ -23,7 +23,7 @@ interface Found {
 /**
  * Removes from all namespaces what is older than `maxAgeS`, then, oldest first,
  * what is too much; and what killed writers have left. What is written
- * meanwhile stays. Files that are no entries are not touched.
+ * meanwhile stays. Files whose names are no digests are not touched.
  *
  * @throws RangeError for a limit that is none.
  */

@@ -35,14 +35,23 @@ export function writeCache(
 
 /** By a temporary file in a directory of its own, where what a killed writer left is found without a search. */
 export function writeWhole(baseDir: string, namespace: string, file: string, text: string): void {
+	try {
+		writeOnce(baseDir, namespace, file, text);
+	} catch (error) {
+		// Somebody has removed a directory since it was made.
+		if (systemCode(error) !== 'ENOENT') throw error;
+		prepared.delete(baseDir);
+		writeOnce(baseDir, namespace, file, text);
+	}
+}
+
+function writeOnce(baseDir: string, namespace: string, file: string, text: string): void {
 	const temporary = path.join(incomingOf(baseDir), ownedName());
 	try {
 		writeNew(temporary, text);
 		makeNamespace(baseDir, namespace);
 		renameSync(temporary, file);
 	} catch (error) {
-		// Somebody may have removed the directory since it was made.
-		if (systemCode(error) === 'ENOENT') prepared.delete(baseDir);
 		rmSync(temporary, {force: true});
 		throw error;
 	}

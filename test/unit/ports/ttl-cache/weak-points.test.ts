@@ -5,6 +5,7 @@ import {
 	mkdirSync,
 	readdirSync,
 	readFileSync,
+	rmSync,
 	statSync,
 	symlinkSync,
 	unlinkSync,
@@ -116,8 +117,11 @@ test('U4: a clock that is a few seconds ahead is believed', t => {
 	t.is(readCache(base, 'k', 10), 1);
 });
 
-for (const namespace of ['', '.', '..', '../x', '/abs', 'a/../b', 'a//b', 'a/', 'a\0b', '.larder', '.larder/locks']) {
-	test(`U5: ${JSON.stringify(namespace)} is no namespace`, t => {
+const LONG = 'x'.repeat(256);
+const NONE = ['', '.', '..', '../x', '/abs', 'a/../b', 'a//b', 'a/', 'a\0b', '.larder', '.larder/locks'];
+
+for (const namespace of [...NONE, 'a\ud800', LONG, `a/${LONG}`, 'ä'.repeat(128)]) {
+	test(`U5: ${JSON.stringify(namespace).slice(0, 20)} (${namespace.length}) is no namespace`, t => {
 		const base = path.join(temporaryDirectory(t), 'base');
 		const error = {instanceOf: RangeError};
 		t.throws(() => cachePath(base, 'k', namespace), error);
@@ -293,8 +297,23 @@ test('U9: a number of entries is kept to, and a limit that is none is refused', 
 	limitCache(base, {});
 	for (const key of ['d', 'e']) writeCache(base, key, key);
 	t.is(sweepCache(base, {}).entries, 3);
+	limitCache(base, {maxEntries: 0});
+	writeCache(base, 'f', 'f');
+	t.is(sweepCache(base, {}).entries, 0);
+	limitCache(base, {});
 	t.throws(() => limitCache(base, {maxBytes: -1}), {instanceOf: RangeError});
 	t.throws(() => sweepCache(base, {maxAgeS: NaN}), {instanceOf: RangeError});
+});
+
+test('a directory that somebody has removed is made again by the next write', t => {
+	const base = temporaryDirectory(t);
+	writeCache(base, 'k', 1);
+	rmSync(base, {recursive: true});
+	writeCache(base, 'k', 2);
+	t.is(readCache(base, 'k', 60), 2);
+	rmSync(path.join(base, '.larder'), {recursive: true});
+	writeCache(base, 'k', 3);
+	t.is(readCache(base, 'k', 60), 3);
 });
 
 test('a write that fails says so, and leaves nothing behind', t => {
