@@ -9,8 +9,10 @@ import {Disk, MODE, type StoredValue} from './disk.js';
 export class JSONDisk extends Disk {
 	override readonly format = 'json';
 
-	/** @throws TypeError for what JSON does not have. */
+	/** A number is kept as it is, so that it can be added to. @throws TypeError for what JSON does not have. */
 	override store(value: unknown, key?: unknown): StoredValue {
+		// -0 is 0 in JSON.
+		if (Number.isFinite(value)) return super.store((value as number) + 0, key);
 		// For undefined and functions it is not the string that its type promises.
 		const text = JSON.stringify(value) as string | undefined;
 		if (text === undefined) throw new TypeError(`JSON has no ${typeof value}`);

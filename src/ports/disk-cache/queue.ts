@@ -19,7 +19,7 @@ const TEXTS = `raw = 1 AND key > @prefix || '-000000000000000' AND key < @prefix
 
 type Action = 'push' | 'peek' | 'pull';
 
-/** The statements of queues, each made when it is first used. */
+/** The statements of queues, each made when it is first used. All throw RangeError for a prefix with NUL or a lone surrogate. */
 export class Queues {
 	readonly #statements = new Map<string, Statement<unknown[], unknown>>();
 
@@ -41,6 +41,10 @@ export class Queues {
 	}
 
 	#prepared(action: Action, prefix: string | null, side: Side): Statement<unknown[], unknown> {
+		if (prefix !== null && (prefix.includes('\0') || !prefix.isWellFormed())) {
+			throw new RangeError(`${JSON.stringify(prefix)} cannot be a prefix: SQLite has another text for it`);
+		}
+
 		const name = `${action} ${side} ${prefix === null ? 'numbers' : 'texts'}`;
 		const known = this.#statements.get(name);
 		if (known !== undefined) return known;

@@ -92,3 +92,18 @@ test('core/push_pull: a side that is none is an error', t => {
 	t.teardown(() => cache.close());
 	t.throws(() => cache.push(1, {side: 'middle' as 'front'}), {instanceOf: RangeError});
 });
+
+test('core/push_pull_prefix: a prefix that SQLite has another text for is an error, and leaves nothing', t => {
+	const cache = openDiskCache(t);
+	for (const prefix of ['a\0b', '\ud800']) {
+		t.throws(() => cache.push(large(1), {prefix}), {instanceOf: RangeError});
+		t.throws(() => cache.pull({prefix}), {instanceOf: RangeError});
+		t.throws(() => cache.peek({prefix}), {instanceOf: RangeError});
+	}
+
+	t.deepEqual([cache.length, valueFiles(cache.directory)], [0, []]);
+	for (const prefix of ['', '%_', 'ä\ufffd', '-1']) {
+		cache.push(prefix, {prefix});
+		t.is(cache.pull({prefix})[1], prefix);
+	}
+});

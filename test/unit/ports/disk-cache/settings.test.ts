@@ -160,6 +160,16 @@ test('core/custom_disk, json/custom_disk: what JSON has is a key and a value of 
 	t.deepEqual(cache.check(), []);
 });
 
+test('core/custom_disk: a JSONDisk counts, and what it has counted is read', t => {
+	const cache = openDiskCache(t, {disk: JSONDisk});
+	cache.set('set', 5);
+	t.deepEqual([cache.incr('n'), cache.incr('n'), cache.incr('set'), cache.get('n'), cache.get('set')], [1, 2, 6, 2, 6]);
+	t.deepEqual(
+		[1.5, -0, [0]].map(value => cache.set('k', value) && cache.get('k')),
+		[1.5, 0, [0]],
+	);
+});
+
 test('json/compress_level: 0 does not compress, 9 does', t => {
 	const sizeAt = (diskCompressLevel: number) => {
 		const cache = openDiskCache(t, {disk: JSONDisk, diskCompressLevel, diskMinFileSize: 0});
