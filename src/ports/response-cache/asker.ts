@@ -1,3 +1,4 @@
+import {LRUCache} from '../../base/lru-cache.js';
 import {cachingFacts, isSelectedBy, renewedFacts, type CachingFacts} from '../../http/caching-facts.js';
 import {conditionsOf, isOfOtherVersion} from '../../http/conditional.js';
 import {FreshnessRules, type FreshnessRule} from '../../http/freshness.js';
@@ -35,9 +36,14 @@ export type Asked =
 	/** Not to be kept: it is for one alone. */
 	| {readonly outcome: 'private'; readonly response: Response};
 
+/** As many as are remembered, at most: a request that takes longer than all of them is stored. */
+const MAX_CHANGES = 10_000;
+
 /** One request on its way, for all who want the same. */
 interface Flight {
 	readonly urlKey: string;
+	/** After so many changes. */
+	readonly began: number;
 	readonly transfer: AbortController;
 	asked: Promise<Asked>;
 	/** Who waits for its answer; when all have left it ends. */
@@ -59,6 +65,10 @@ interface Storing {
 /** Asks origins, for all who want the same at the same time once, and keeps what they answer. */
 export class Asker {
 	readonly #flights = new Map<string, Flight>();
+	/** What has changed when: a request that was sent elsewhere may have been redirected to it. */
+	readonly #changes = new LRUCache<string, number>({max: MAX_CHANGES});
+	/** Counts changes. */
+	#clock = 0;
 
 	constructor(
 		private readonly backend: FileBackend,
@@ -90,6 +100,7 @@ export class Asker {
 	/** What is on its way of a URL is not stored: it has changed. */
 	forget(url: string): void {
 		const urlKey = this.backend.createUrlKey(url);
+		this.#changes.set(urlKey, ++this.#clock);
 		for (const [id, flight] of this.#flights) {
 			if (flight.urlKey !== urlKey) continue;
 			flight.isForgotten = true;
@@ -101,7 +112,8 @@ export class Asker {
 	#begin(id: string, target: Target, entry: StoredEntry<ResponseHead> | undefined): Flight {
 		const transfer = new AbortController();
 		const flight: Flight = {
-			...{urlKey: this.backend.createUrlKey(target.url), transfer, waiting: 0, fill: undefined, isForgotten: false},
+			...{urlKey: this.backend.createUrlKey(target.url), began: this.#clock, transfer, waiting: 0},
+			...{fill: undefined, isForgotten: false},
 			asked: Promise.resolve() as Promise<never>,
 		};
 		flight.asked = this.#ask(target, entry, transfer, flight);
@@ -187,10 +199,11 @@ export class Asker {
 	/** Undefined where it cannot be stored, and nobody has read anything of it. */
 	async #store({target, response, head, draft, transfer, flight}: Storing) {
 		const {responses} = this.backend;
-		const commit = (isWanted: () => boolean) => responses.commit(draft, head.key, isWanted);
-		if (flight?.isForgotten) return void (await draft.discard());
+		const isWanted = () => !flight?.isForgotten && !this.#hasChanged(head.requestUrl, flight);
+		const commit = (isAlso: () => boolean) => responses.commit(draft, head.key, () => isWanted() && isAlso());
+		if (!isWanted()) return void (await draft.discard());
 		if (target.request.method === 'HEAD' || response.body === null) {
-			const stored = commit(() => !flight?.isForgotten).finally(() => draft.discard());
+			const stored = commit(isWanted).finally(() => draft.discard());
 			const entry = await stored.then(() => responses.open(head.key)).catch(() => undefined);
 			return entry && ({outcome: 'stored', entry: entry as StoredEntry<ResponseHead>} as const);
 		}
@@ -206,6 +219,10 @@ export class Asker {
 			// No descriptor is left to read it with.
 			return void (await draft.discard());
 		}
+	}
+
+	#hasChanged(url: string, flight: Flight | undefined): boolean {
+		return (this.#changes.get(this.backend.createUrlKey(url)) ?? 0) > (flight?.began ?? Infinity);
 	}
 
 	/** Undefined for a 404 that is not to be remembered. */

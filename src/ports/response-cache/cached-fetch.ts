@@ -76,7 +76,8 @@ class Fetcher {
 		request.signal.throwIfAborted();
 		const mode =
 			cache ?? (input instanceof Request ? (input as {readonly cache?: CacheMode}).cache : undefined) ?? 'default';
-		if (!this.backend.isCacheableMethod(request.method) || request.redirect !== 'follow') {
+		const mayKeep = /^https?:/.test(request.url) && this.backend.isCacheableMethod(request.method);
+		if (!mayKeep || request.redirect !== 'follow') {
 			return this.#passThrough(request, others);
 		}
 

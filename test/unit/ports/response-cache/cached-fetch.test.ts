@@ -366,6 +366,15 @@ test('a method that may change something passes through, and what is stored of i
 	t.deepEqual([asked('/a'), asked('/named'), asked('/other')], [6, 2, 1]);
 });
 
+test('what is no URL of HTTP is fetched, and not kept', async t => {
+	const {fetch, read} = await setUpFetch(t, FOREVER);
+	const blob = URL.createObjectURL(new Blob(['of a blob']));
+	t.deepEqual([await read('data:text/plain,of%20itself'), await read(blob)], ['of itself', 'of a blob']);
+	t.is(await fetch.backend.responses.size(), 0);
+	URL.revokeObjectURL(blob);
+	await t.throwsAsync(fetch(blob), {instanceOf: TypeError});
+});
+
 test('what is on its way while its URL is changed is not kept', async t => {
 	const {fetch, read, asked, origin} = await setUpFetch(t, FOREVER);
 	const url = origin.serve('/a', {size: 500_000, rate: 2_000_000});

@@ -45,6 +45,29 @@ for (const [what, asked, changed] of [
 	});
 }
 
+test('what is on its way is not kept when the URL is changed that it has moved to', async t => {
+	let isMoved = false;
+	const {fetch, read, origin} = await setUpFetch(t, {
+		...FOREVER,
+		async fetch(input, init) {
+			const response = await globalThis.fetch(input, init);
+			// The answer of where it has moved to is there, and its maker has changed it since.
+			if (isMoved && response.status === 200) {
+				isMoved = false;
+				origin.serve('/new', {body: 'new'});
+				await (await fetch(moved, {method: 'DELETE'})).text();
+			}
+
+			return response;
+		},
+	});
+	const moved = origin.serve('/new', {body: 'old'});
+	const url = origin.serve('/a', {status: 301, headers: {location: '/new'}});
+	isMoved = true;
+	t.is(await read(url), 'old');
+	t.deepEqual([await read(moved), await read(url)], ['new', 'new']);
+});
+
 for (const size of [4, LARGE_BYTES]) {
 	test(`what takes the place of an entry while that is asked about keeps it, and nobody gets a part of each (${size} bytes)`, async t => {
 		const meanwhile: Array<() => Promise<unknown>> = [];
