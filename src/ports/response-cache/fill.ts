@@ -12,7 +12,7 @@ export interface FillContext {
 	/** Whether a file of so many bytes may be stored. */
 	readonly mayHold: (bytes: number) => boolean;
 	/** Stores the whole body, if it is still wanted. */
-	readonly commit: (isWanted: () => boolean) => Promise<void>;
+	readonly commit: () => Promise<void>;
 	/** Ends the request. */
 	readonly abort: () => void;
 }
@@ -41,7 +41,7 @@ export class Fill {
 	#readers = 0;
 	#furthest = 0;
 	#end: 'open' | 'whole' | Error = 'open';
-	#isForgotten = false;
+	#isTooLarge = false;
 	#isLeft = false;
 	/** What has not arrived of a body that is too large: who gets there first reads on from the connection. */
 	#rest: ReadableStreamDefaultReader<Uint8Array> | undefined;
@@ -63,11 +63,6 @@ export class Fill {
 	/** Whether it is stored, and its file closed. */
 	get isClosed(): boolean {
 		return this.#end === 'whole' && this.#readers === 0;
-	}
-
-	/** It will not be stored: what it is of has changed. */
-	forget(): void {
-		this.#isForgotten = true;
 	}
 
 	/** Somebody wants all of it, though nobody reads it. */
@@ -171,7 +166,7 @@ export class Fill {
 			// A body that was given up ends like one that is whole.
 			const isWhole = lengthBytes === undefined || lengthBytes === draft.bodyBytes;
 			if (this.#isLeft || !isWhole) throw cutShort();
-			await commit(() => !this.#isForgotten);
+			if (!this.#isTooLarge) await commit();
 			this.#end = 'whole';
 		} catch (error) {
 			abort();
@@ -194,7 +189,7 @@ export class Fill {
 			this.#changed.notify();
 			// One of which nothing is left to come can be read by all, though it is not stored.
 			if (!mayHold(draft.fileBytes) && draft.bodyBytes !== lengthBytes) return false;
-			if (!mayHold(draft.fileBytes)) this.#isForgotten = true;
+			this.#isTooLarge = !mayHold(draft.fileBytes);
 			if (lengthBytes !== undefined) continue;
 			const isWanted = () => this.#file.bytes - this.#furthest < AHEAD_BYTES;
 			await this.#changed.until(() => this.#readers === 0 || isWanted(), this.#over.signal);

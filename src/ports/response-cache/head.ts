@@ -99,7 +99,6 @@ function isTime(untilMs: unknown): boolean {
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** Of a header, and of what is beside the status. */
-
 const HEADER_VALUE = /^[^\0\r\n\u0100-\uffff]*$/;
 
 function isHeader(pair: unknown): boolean {

@@ -144,12 +144,12 @@ test('test_request__expire_after: a request may have a rule of its own', async t
 	const {read, origin, clock, asked} = await setUpFetch(t, FOREVER);
 	const url = origin.serve('/a', {body: 'body'});
 	await read(url);
-	clock.advance(2000);
-	await read(url, {freshness: 5000});
+	clock.advance(120_000);
+	await read(url, {freshness: 300_000});
 	t.is(asked('/a'), 1);
-	await read(url, {freshness: 1000});
+	await read(url, {freshness: 60_000});
 	t.is(asked('/a'), 2);
-	await read(url, {freshness: 1000});
+	await read(url, {freshness: 60_000});
 	t.is(asked('/a'), 2);
 });
 

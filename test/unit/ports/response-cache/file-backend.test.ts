@@ -101,9 +101,9 @@ test('test_get_response__*: a miss, and a redirect that leads nowhere or in a ci
 
 test('test_get_response__*: what has expired is a miss, and is removed', async t => {
 	const {backend, key, save, clock} = open(t);
-	await save(URL_A, 'body', clock.now() + 1000);
+	await save(URL_A, 'body', clock.now() + 60_000);
 	t.true(await backend.hasUrl(URL_A));
-	clock.advance(1001);
+	clock.advance(60_001);
 	t.is(await backend.getResponse(key(URL_A)), undefined);
 	t.is(await backend.responses.size(), 0);
 });
@@ -224,19 +224,19 @@ test('test_is_cacheable: method, status, filter and being disabled decide', asyn
 
 test('test_delete_expired_responses: removes what has expired and what leads to it, and keeps the rest', async t => {
 	const {backend, key, save, clock} = open(t);
-	await save(URL_A, 'a', clock.now() + 1000);
+	await save(URL_A, 'a', clock.now() + 60_000);
 	await save(URL_B, 'b');
 	for (const [from, to, untilMs] of [
 		['https://a.example/1', URL_A, Infinity],
 		['https://a.example/2', URL_B, Infinity],
-		['https://a.example/3', URL_B, clock.now() + 1000],
+		['https://a.example/3', URL_B, clock.now() + 60_000],
 	] as const) {
 		backend.redirects.set(key(from), {target: key(to), url: to, untilMs});
 	}
 
 	await backend.deleteExpiredResponses();
 	t.is(backend.redirects.keys().length, 3);
-	clock.advance(1001);
+	clock.advance(60_001);
 	await backend.deleteExpiredResponses();
 	t.deepEqual(await backend.getUrls(), [URL_B]);
 	t.deepEqual(backend.redirects.keys(), [key('https://a.example/2')]);
