@@ -48,11 +48,13 @@ export class Transaction {
 	 */
 	run<T>(work: () => T, isRetried = false): T {
 		if (this.#depth === 0) retried(isRetried, () => this.#begin.run());
+		else this.#assertGoesOn();
 		this.#depth++;
 		let result;
 		try {
 			result = work();
 			if (isThenable(result)) throw new TypeError('a transaction cannot wait: its function must not return a promise');
+			this.#assertGoesOn();
 			if (this.#depth === 1) retried(isRetried, () => this.#commit.run());
 		} catch (error) {
 			this.#depth--;
@@ -95,6 +97,7 @@ export class Transaction {
 	#attempt<T>(work: () => T, isRetried: boolean, written: string | null): T {
 		const dropped = this.#dropped.length;
 		try {
+			this.#assertGoesOn();
 			return retried(isRetried, work);
 		} catch (error) {
 			// SQLite has undone the statement, and the transaction goes on.
@@ -102,6 +105,15 @@ export class Transaction {
 			if (written !== null) tryRemove(this.files, written);
 			throw error;
 		}
+	}
+
+	/**
+	 * After some errors, a full disk being one, SQLite rolls back by itself: what is done then would be a transaction each.
+	 *
+	 * @throws Error
+	 */
+	#assertGoesOn(): void {
+		if (this.#depth > 0 && !this.database.inTransaction) throw new Error('the transaction was rolled back by an error');
 	}
 
 	#settle(): void {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import {Timeout} from '../../../../src/ports/disk-cache/index.js';
-import {openDiskCache} from '../../../helpers/disk-cache.js';
+import {large, openBeside, openDiskCache, valueFiles} from '../../../helpers/disk-cache.js';
 
 test('core/transact: all of a transaction is there at once, or nothing of it', t => {
 	const cache = openDiskCache(t);
@@ -57,4 +57,23 @@ test('core/transact: a function that waits is refused, and nothing of it is left
 		});
 	t.throws(waiting, {instanceOf: TypeError});
 	t.false(cache.has('k'));
+});
+
+test('core/transact: of a transaction that SQLite itself has ended nothing is there, nor of what is done within it then', t => {
+	const cache = openDiskCache(t);
+	// As it does on some errors, such as a full disk.
+	const sql = "CREATE TRIGGER ends BEFORE INSERT ON Cache WHEN NEW.key = 'ends' BEGIN SELECT RAISE(ROLLBACK, 'full'); END";
+	openBeside(t, cache.directory).exec(sql);
+	const failing = () =>
+		cache.transact(() => {
+			cache.set('before', large(1));
+			t.throws(() => cache.set('ends', 1), {any: true, code: 'SQLITE_CONSTRAINT_TRIGGER'});
+			t.throws(() => cache.set('after', large(2)), {message: /rolled back/});
+			t.throws(() => cache.incr('n'), {message: /rolled back/});
+			t.throws(() => cache.pull(), {message: /rolled back/});
+			t.throws(() => cache.clear(), {message: /rolled back/});
+		});
+	t.throws(failing, {message: /rolled back/});
+	t.deepEqual([[...cache], valueFiles(cache.directory), cache.check()], [[], [], []]);
+	t.true(cache.set('after', large(2)));
 });
