@@ -259,7 +259,7 @@ export class Deque<T = unknown> {
 	/** Keys from that place on, away from the end it is counted from. */
 	*#keysFrom(index: number): Generator<unknown> {
 		let left = index >= 0 ? index : -index - 1;
-		if (!Number.isInteger(index) || left >= this.length) return;
+		if (!Number.isInteger(index)) return;
 		for (const key of this.cache.iterkeys({reverse: index < 0})) if (left-- <= 0) yield key;
 	}
 

@@ -62,7 +62,8 @@ test('core/transact: a function that waits is refused, and nothing of it is left
 test('core/transact: of a transaction that SQLite itself has ended nothing is there, nor of what is done within it then', t => {
 	const cache = openDiskCache(t);
 	// As it does on some errors, such as a full disk.
-	const sql = "CREATE TRIGGER ends BEFORE INSERT ON Cache WHEN NEW.key = 'ends' BEGIN SELECT RAISE(ROLLBACK, 'full'); END";
+	const sql =
+		"CREATE TRIGGER ends BEFORE INSERT ON Cache WHEN NEW.key = 'ends' BEGIN SELECT RAISE(ROLLBACK, 'full'); END";
 	openBeside(t, cache.directory).exec(sql);
 	const failing = () =>
 		cache.transact(() => {
