@@ -1,13 +1,22 @@
 import {Readable} from 'node:stream';
 import {SYSTEM_CLOCK} from '../../base/clock.js';
 import {checkCache} from './check.js';
+import {UNKNOWN} from './constants.js';
 import {pathOf} from './directory.js';
 import {Disk, type StoredKey, type StoredValue} from './disk.js';
 import {Engine, type EngineOptions} from './engine.js';
 import {KeyError, type CheckWarning} from './errors.js';
 import {Items} from './items.js';
 import {memoized, type MemoizeOptions, type Memoizer} from './memoize.js';
-import type {CacheOptions, GetOptions, Getter, ItemGetter, QueueOptions, RetryOptions} from './options.js';
+import type {
+	CacheOptions,
+	GetOptions,
+	Getter,
+	ItemGetter,
+	PeekItemOptions,
+	QueueOptions,
+	RetryOptions,
+} from './options.js';
 import {assertItemOptions, type FieldOptions, type SetOptions, type StreamOptions, type Tag} from './options.js';
 import {assertSetting, type SettingName, type Settings} from './settings.js';
 import type {Source} from './value-files.js';
@@ -57,22 +66,16 @@ export class Cache {
 	set(key: unknown, value: Source, options: StreamOptions): Promise<boolean>;
 	set(key: unknown, value: unknown, options?: SetOptions): boolean;
 	set(key: unknown, value: unknown, options: SetOptions | StreamOptions = NONE): boolean | Promise<boolean> {
-		assertItemOptions(options);
-		const stored = this.#parts.disk.put(key);
-		const set = (content: StoredValue) => this.#all.set(stored, content, options);
-		if (options.read === true) return this.#parts.disk.storeFrom(value as Source, key).then(set);
-		return set(this.#parts.disk.store(value, key));
+		const stored = this.#key(key);
+		return this.#stored(value, key, options, content => this.#all.set(stored, content, options));
 	}
 
 	/** Stores an item if there is none of that key. @returns whether it was stored. @throws Timeout */
 	add(key: unknown, value: Source, options: StreamOptions): Promise<boolean>;
 	add(key: unknown, value: unknown, options?: SetOptions): boolean;
 	add(key: unknown, value: unknown, options: SetOptions | StreamOptions = NONE): boolean | Promise<boolean> {
-		assertItemOptions(options);
-		const stored = this.#parts.disk.put(key);
-		const add = (content: StoredValue) => this.#all.add(stored, content, options);
-		if (options.read === true) return this.#parts.disk.storeFrom(value as Source, key).then(add);
-		return add(this.#parts.disk.store(value, key));
+		const stored = this.#key(key);
+		return this.#stored(value, key, options, content => this.#all.add(stored, content, options));
 	}
 
 	/**
@@ -141,10 +144,7 @@ export class Cache {
 	push(value: Source, options: StreamOptions & QueueOptions): Promise<string | number>;
 	push(value: unknown, options?: SetOptions & Pick<QueueOptions, 'prefix' | 'side'>): string | number;
 	push(value: unknown, options: (SetOptions | StreamOptions) & Pick<QueueOptions, 'prefix' | 'side'> = NONE) {
-		assertItemOptions(options);
-		const push = (content: StoredValue) => this.#all.push(content, options);
-		if (options.read === true) return this.#parts.disk.storeFrom(value as Source).then(push);
-		return push(this.#parts.disk.store(value));
+		return this.#stored(value, UNKNOWN, options, content => this.#all.push(content, options));
 	}
 
 	/** Removes the item at an end of a queue, the front unless told. @throws Timeout */
@@ -276,14 +276,21 @@ export class Cache {
 		return this.#engine;
 	}
 
+	/** Puts a value where it belongs, of a stream all that comes, and then uses it. */
+	#stored<T>(
+		value: unknown,
+		key: unknown,
+		options: SetOptions | StreamOptions,
+		use: (content: StoredValue) => T,
+	): T | Promise<T> {
+		assertItemOptions(options);
+		const {disk} = this.#parts;
+		return options.read === true ? disk.storeFrom(value as Source, key).then(use) : use(disk.store(value, key));
+	}
+
 	#key(key: unknown): StoredKey {
 		return this.#parts.disk.put(key);
 	}
-}
-
-export interface PeekItemOptions extends FieldOptions {
-	/** The last: true. */
-	readonly last?: boolean;
 }
 
 const MISSING = Symbol('missing');

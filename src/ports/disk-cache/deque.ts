@@ -1,5 +1,6 @@
 import {isDeepStrictEqual} from 'node:util';
 import {Cache} from './cache.js';
+import {compareSequences} from './compare-sequences.js';
 import {ENOVAL} from './constants.js';
 import type {DiskClass} from './disk.js';
 import type {CacheOptions} from './options.js';
@@ -192,14 +193,8 @@ export class Deque<T = unknown> {
 	}
 
 	/** Below 0, 0 or above 0, as this sequence is before, equal to or behind `other`, item by item. */
-	compare(other: Iterable<T>, compareItems: (a: T, b: T) => number = compareValues): number {
-		const [mine, others] = [this[Symbol.iterator](), other[Symbol.iterator]()];
-		for (;;) {
-			const [a, b] = [mine.next(), others.next()];
-			if (a.done === true || b.done === true) return Number(b.done ?? false) - Number(a.done ?? false);
-			const order = isDeepStrictEqual(a.value, b.value) ? 0 : compareItems(a.value, b.value);
-			if (order !== 0) return order;
-		}
+	compare(other: Iterable<T>, compareItems?: (a: T, b: T) => number): number {
+		return compareSequences(this, other, compareItems);
 	}
 
 	/** Only a sequence equals one: a map does not. */
@@ -276,9 +271,4 @@ function openCache({directory, maxlen: _, ...options}: DequeOptions): Cache {
 /** A deque as it is now: one that grew while it is gone through would have no end. */
 function settled<T>(items: Iterable<T>): Iterable<T> {
 	return items instanceof Deque ? ([...items] as T[]) : items;
-}
-
-/** As the operators do, for what they can compare. */
-function compareValues(a: unknown, b: unknown): number {
-	return (a as number) < (b as number) ? -1 : 1;
 }

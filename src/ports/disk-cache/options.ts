@@ -67,6 +67,11 @@ export interface QueueOptions extends FieldOptions {
 	readonly side?: Side;
 }
 
+export interface PeekItemOptions extends FieldOptions {
+	/** The last: true. */
+	readonly last?: boolean;
+}
+
 export type ExpireTime = number | null;
 
 interface WithBoth {
