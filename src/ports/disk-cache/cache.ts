@@ -1,4 +1,4 @@
-import {Readable} from 'node:stream';
+import type {Readable} from 'node:stream';
 import {SYSTEM_CLOCK} from '../../base/clock.js';
 import {checkCache} from './check.js';
 import {UNKNOWN} from './constants.js';
@@ -19,6 +19,7 @@ import type {
 } from './options.js';
 import {assertItemOptions, type FieldOptions, type SetOptions, type StreamOptions, type Tag} from './options.js';
 import {assertSetting, type SettingName, type Settings} from './settings.js';
+import {streamOf} from './stream-of.js';
 import type {Source} from './value-files.js';
 
 /** No options. */
@@ -109,9 +110,7 @@ export class Cache {
 	read(key: unknown): Readable {
 		const value = this.get(key, {read: true, default: MISSING});
 		if (value === MISSING) throw new KeyError(`there is no ${String(key)}`);
-		if (typeof value === 'string' || value instanceof Uint8Array) return Readable.from([Buffer.from(value)]);
-		if (!isReadable(value)) throw new TypeError(`${String(key)} is neither bytes nor a text`);
-		return value;
+		return streamOf(value, key);
 	}
 
 	/** @throws Timeout */
@@ -294,7 +293,3 @@ export class Cache {
 }
 
 const MISSING = Symbol('missing');
-
-function isReadable(value: unknown): value is Readable {
-	return value instanceof Readable;
-}
