@@ -75,7 +75,7 @@ export const OPTIONS = {
 	'read-only': option({help: 'refuse to store or remove files', kind: BOOLEAN, default: false, live: false}),
 	'allow-other': option({help: 'let other users use the drive', kind: BOOLEAN, default: false, live: false}),
 	'transport': option({
-		help: 'how the kernel is spoken to; kernel is on trial, auto is kernel where that works here',
+		help: 'how the kernel is spoken to; kernel is on trial, auto is kernel where that works here; where one does not, the other is used, but for fuse-native that was asked for',
 		kind: choice(['fuse-native', 'kernel', 'auto']),
 		default: 'fuse-native',
 		live: false,

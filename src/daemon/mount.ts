@@ -9,12 +9,12 @@ import type {Config} from '../config/load.js';
 import type {Capabilities} from '../fs/capabilities.js';
 import {Drive} from '../fs/drive.js';
 import {LIMIT_OPTIONS, limitsOf, openCacheWith, type CacheContext, type LimitOption} from '../library/settings.js';
-import {Dispatcher, type Deadlines} from '../transport/dispatch.js';
+import {Dispatcher} from '../transport/dispatch.js';
 import {FUSE_NATIVE_CAPABILITIES, FuseNative} from '../transport/fuse-native.js';
-import type {Passthrough} from '../transport/kernel/session.js';
 import {KERNEL_CAPABILITIES, KernelTransport} from '../transport/kernel/transport.js';
-import type {MountOptions, Transport} from '../transport/transport.js';
+import type {Transport} from '../transport/transport.js';
 import {MountError} from './mount-error.js';
+import {transportsFor, type TransportName} from './transports.js';
 
 /** For what is answered from memory or the local disk. */
 const LOCAL_DEADLINE_MS = 10_000;
@@ -49,47 +49,43 @@ export async function mountDrive(
 	const driveFor = (capabilities: Capabilities) =>
 		new Drive(cache, {isReadOnly, isShared: allowOther, capabilities, clock: SYSTEM_CLOCK});
 	const deadlines = {openMs, readMs, otherMs: LOCAL_DEADLINE_MS};
-	const where = {...context, mountpoint, allowOther};
+	const make = (name: TransportName) => {
+		const dispatcher = new Dispatcher(context.log);
+		const where = {...context, mountpoint, allowOther};
+		if (name === 'kernel') {
+			const {passthrough} = settings;
+			return new KernelTransport(driveFor(KERNEL_CAPABILITIES), dispatcher, deadlines, context.log, {
+				...where,
+				passthrough,
+			});
+		}
+
+		return new FuseNative(driveFor(FUSE_NATIVE_CAPABILITIES), dispatcher, deadlines, where);
+	};
 	try {
-		const {transport, passthrough} = settings;
-		const kernel =
-			transport === 'fuse-native' ? undefined : await mountKernel(driveFor, deadlines, {...where, passthrough});
-		return {cache, transport: kernel ?? (await mountFuseNative(driveFor, deadlines, where))};
+		const names = transportsFor(settings.transport, origins.transport);
+		return {cache, transport: await mountFirst(names, make, context.log)};
 	} catch (cause) {
 		await cache.close();
 		throw new MountError(`the drive could not be mounted at ${mountpoint}: ${messageOf(cause)}`, {cause});
 	}
 }
 
-interface Where extends MountOptions {
-	readonly log: Log;
-	readonly searchPath: string;
-}
-
-/** The drive, as it is over a transport that can do so much. */
-type DriveFor = (capabilities: Capabilities) => Drive;
-
-async function mountFuseNative(driveFor: DriveFor, deadlines: Deadlines, {log, ...options}: Where): Promise<Transport> {
-	const drive = driveFor(FUSE_NATIVE_CAPABILITIES);
-	const transport = new FuseNative(drive, new Dispatcher(log), deadlines, options);
-	await transport.mount();
-	return transport;
-}
-
-/** @returns undefined where it does not work here, which the log says. */
-async function mountKernel(
-	driveFor: DriveFor,
-	deadlines: Deadlines,
-	{log, ...options}: Where & {readonly passthrough: Passthrough},
-): Promise<Transport | undefined> {
+/** Mounts what works here, the first of `names`; of those before it the log says why not. @throws what the last one throws. */
+async function mountFirst(
+	[name, next, ...others]: readonly TransportName[],
+	make: (name: TransportName) => Transport,
+	log: Log,
+): Promise<Transport> {
+	if (name === undefined) throw new Error('there is nothing to mount it with');
 	try {
-		const drive = driveFor(KERNEL_CAPABILITIES);
-		const transport = new KernelTransport(drive, new Dispatcher(log), deadlines, log, options);
+		const transport = make(name);
 		await transport.mount();
 		return transport;
 	} catch (error) {
-		log.warn('the kernel transport does not work here: fuse-native is used', {reason: messageOf(error)});
-		return undefined;
+		if (next === undefined) throw error;
+		log.warn(`the transport ${name} does not work here: ${next} is used`, {reason: messageOf(error)});
+		return mountFirst([next, ...others], make, log);
 	}
 }
 

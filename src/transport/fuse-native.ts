@@ -1,10 +1,10 @@
-import {constants as fileConstants} from 'node:fs';
+import {constants as fileConstants, existsSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {constants} from 'node:os';
 import path from 'node:path';
 import {promisify} from 'node:util';
 import type {default as Fuse, Handlers, Reply, Stat} from 'fuse-native';
-import {CacheError, hasCode} from '../base/errors.js';
+import {CacheError, hasCode, systemCode} from '../base/errors.js';
 import type {Capabilities} from '../fs/capabilities.js';
 import type {Access, Inode} from '../fs/inode.js';
 import type {HandleId, Operations} from '../fs/operations.js';
@@ -262,11 +262,15 @@ export class FuseNative implements Transport {
  *
  * @throws Error, one sentence, where there is none for this machine.
  */
-function loadBinding(): typeof Fuse {
+export function loadBinding(): typeof Fuse {
 	const require = createRequire(import.meta.url);
 	try {
 		return require('fuse-native') as typeof Fuse;
-	} catch {
+	} catch (cause) {
+		if (systemCode(cause) === 'MODULE_NOT_FOUND') {
+			throw new Error('fuse-native is not installed: npm install fuse-native, or use --transport kernel', {cause});
+		}
+
 		const {RTLD_NOW, RTLD_GLOBAL} = constants.dlopen;
 		try {
 			process.dlopen({exports: {}}, require.resolve(BUNDLED_LIBFUSE), RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
@@ -278,10 +282,14 @@ function loadBinding(): typeof Fuse {
 	try {
 		return require('fuse-native') as typeof Fuse;
 	} catch (cause) {
-		throw new Error('fuse-native does not load: install libfuse2 (Debian: apt install libfuse2)', {cause});
+		const isMade = existsSync(path.join(path.dirname(require.resolve('fuse-native')), 'prebuilds', MACHINE));
+		const hint = isMade ? 'install libfuse2 (Debian: apt install libfuse2)' : `it has no binary for ${MACHINE}`;
+		throw new Error(`fuse-native does not load: ${hint}, or use --transport kernel`, {cause});
 	}
 }
 
+/** As the package names the directory of its binary. */
+const MACHINE = `${process.platform}-${process.arch}`;
 const BUNDLED_LIBFUSE = 'fuse-shared-library-linux/libfuse/lib/libfuse.so';
 const RTLD_NODELETE = 0x1000;
 

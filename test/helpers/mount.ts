@@ -29,6 +29,8 @@ export interface MountOptions {
 	readonly directory?: string;
 	/** What it is mounted with, in the place of what the environment says. */
 	readonly transport?: Transport;
+	/** The compiled program to run, `LARDER` unless told. */
+	readonly program?: string;
 	/** The user who mounts it, root unless told; `cacheDir` and `directory` are then given, and theirs. */
 	readonly uid?: number;
 }
@@ -65,8 +67,8 @@ export class Mount {
 	}
 
 	static #spawn(home: string, directory: string, cacheDir: string, options: MountOptions): Mount {
-		const {flags = [], env = {}, uid, transport = TRANSPORT} = options;
-		const args = [LARDER, 'mount', directory, '--cache-dir', cacheDir, '--log-format', 'json', ...flags];
+		const {flags = [], env = {}, uid, transport = TRANSPORT, program = LARDER} = options;
+		const args = [program, 'mount', directory, '--cache-dir', cacheDir, '--log-format', 'json', ...flags];
 		const child = spawn(process.execPath, args, {
 			stdio: ['ignore', 'inherit', 'pipe'],
 			// The user's own configuration is none of the test's. Node looks for modules at HOME: never on the drive itself.

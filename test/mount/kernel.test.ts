@@ -222,20 +222,6 @@ END
 exec setpriv --reuid=65534 --regid=65534 --clear-groups bash "$1/user.sh" "$@"
 `;
 
-test('where koffi is not installed the drive is mounted with fuse-native, and one line says why', async t => {
-	const hook = path.join(await workDirectory(t), 'hook.cjs');
-	await writeFile(
-		hook,
-		`const Module = require('node:module'); const load = Module._load;
-		Module._load = (name, ...rest) => { if (name === 'koffi') throw new Error('not installed'); return load(name, ...rest); };`,
-	);
-	const {mount} = await start(t, {env: {NODE_OPTIONS: `--require ${hook}`}});
-	const lines = mount.logLines.map(line => JSON.parse(line) as {level: string; reason?: string; transport?: string});
-	t.is(lines.find(({transport}) => transport !== undefined)?.transport, 'fuse-native');
-	const reasons = lines.filter(({level}) => level === 'warn').map(({reason}) => reason);
-	t.deepEqual(reasons, ['koffi does not load (not installed): install it with: npm install koffi']);
-});
-
 test('a name that is no UTF-8 is not there, and never another one', async t => {
 	const {mount} = await start(t);
 	const url = 'http://a.example/\ufffd';
