@@ -1,20 +1,16 @@
 /** What has to be true before the drive is mounted, each failure with the line that mends it. */
 import {constants, type Stats} from 'node:fs';
-import {open, readdir, readFile, stat} from 'node:fs/promises';
+import {readdir, stat} from 'node:fs/promises';
 import {systemCode} from '../base/errors.js';
 import type {Log} from '../base/log.js';
-import {fusermount, may, quoted, type Host} from './host.js';
+import {may, quoted, type Host} from './host.js';
+import {checkAllowOther, checkDevice, checkPermission} from './may-mount.js';
 import {MountError} from './mount-error.js';
 import {canonical, recoverDeadMounts, type LeftMount} from './mount-state.js';
 import {isFuse, isLarder} from './mount-table.js';
 
-/** Bit 21 of a capability set, capabilities(7). */
-const CAP_SYS_ADMIN = 1n << 21n;
-
 /** S_ISVTX, inode(7). */
 const STICKY = 0o1000;
-
-const CONTAINER_HINT = 'a container needs --device /dev/fuse --cap-add SYS_ADMIN';
 
 /**
  * Makes sure that a drive can be mounted at `mountPoint`: FUSE is there and
@@ -29,50 +25,14 @@ export async function prepareMountPoint(
 	{host, log, allowOther}: {host: Host; log: Log; allowOther: boolean},
 ): Promise<string> {
 	await checkDevice(host);
-	await (host.uid === 0 ? checkCapability(host) : checkHelper(host));
-	if (allowOther && host.uid !== 0) await checkAllowOther(host);
+	await checkPermission(host);
+	if (allowOther) await checkAllowOther(host);
 
 	const directory = await canonical(mountPoint);
 	const left = await recoverDeadMounts(directory, host, log);
 	if (left && isFuse(left)) throw new MountError(alreadyMounted(left));
 	await checkDirectory(directory, host);
 	return directory;
-}
-
-async function checkDevice({fuseDevice}: Host): Promise<void> {
-	try {
-		const handle = await open(fuseDevice, constants.O_RDWR);
-		await handle.close();
-	} catch (error) {
-		const code = systemCode(error);
-		if (code === 'EACCES' || code === 'EPERM') {
-			throw new MountError(`no permission to open ${fuseDevice}; ${CONTAINER_HINT}`, {cause: error});
-		}
-
-		const hint = `load the module with: modprobe fuse (${CONTAINER_HINT})`;
-		throw new MountError(`${fuseDevice} is missing, so there is no FUSE here; ${hint}`, {cause: error});
-	}
-}
-
-async function checkCapability({status}: Host): Promise<void> {
-	const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(await readFile(status, 'utf8'))?.[1];
-	if (capabilities !== undefined && (BigInt(`0x${capabilities}`) & CAP_SYS_ADMIN) === 0n) {
-		throw new MountError(`root may not mount here, because it lacks CAP_SYS_ADMIN; ${CONTAINER_HINT}`);
-	}
-}
-
-async function checkHelper(host: Host): Promise<void> {
-	if ((await fusermount(host)) === undefined) {
-		const hint = 'install it with: apt-get install fuse3';
-		throw new MountError(`only root can mount here, because fusermount3 is not on PATH; ${hint}`);
-	}
-}
-
-async function checkAllowOther({fuseConf}: Host): Promise<void> {
-	const lines = await readFile(fuseConf, 'utf8').catch(() => '');
-	if (!/^\s*user_allow_other\s*$/m.test(lines)) {
-		throw new MountError(`--allow-other is for root only, unless ${fuseConf} has the line user_allow_other`);
-	}
 }
 
 function alreadyMounted(mount: LeftMount): string {

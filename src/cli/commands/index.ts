@@ -1,4 +1,5 @@
 import type {Command, Surroundings} from '../program.js';
+import {doctorCommand} from './doctor.js';
 import {getCommand} from './get.js';
 import {lsCommand} from './ls.js';
 import {mountCommand} from './mount.js';
@@ -24,4 +25,5 @@ export const commands: ReadonlyArray<(surroundings: Surroundings) => Command> = 
 	refreshCommand,
 	statsCommand,
 	verifyCommand,
+	doctorCommand,
 ];
