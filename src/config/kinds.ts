@@ -148,6 +148,17 @@ export function count(atLeast: 0 | 1): Kind<number> {
 	};
 }
 
+/** A descriptor that was handed in; 0 to 2 are for other things. */
+export const DESCRIPTOR: Kind<number | undefined> = {
+	expects: 'the number of an open descriptor, 3 or more, or none',
+	argument: 'number|none',
+	schema: () => {
+		const digits = z.string().regex(/^\d+$/).transform(Number);
+		const number = z.union([z.number(), digits]).pipe(z.int().min(3));
+		return z.union([z.literal('none').transform(() => undefined), number]);
+	},
+};
+
 export function choice<const T extends string>(words: readonly T[]): Kind<T> {
 	return {expects: `one of ${words.join(', ')}`, argument: words.join('|'), schema: () => z.enum(words)};
 }

@@ -1,11 +1,13 @@
 import {asError, messageOf} from '../base/errors.js';
-import {createLog, type AdjustableLog} from '../base/log.js';
+import {createLog, type AdjustableLog, type Log} from '../base/log.js';
 import {formatRate} from '../base/units.js';
 import {loadConfig, type Config, type ConfigRequest} from '../config/load.js';
 import {changedOptions, OPTIONS} from '../config/options.js';
 import {describeLimits, LIMIT_OPTIONS, limitsOf} from '../library/settings.js';
+import type {Transport} from '../transport/transport.js';
 import {showConnections} from './connection.js';
-import {endOfDrive} from './end-of-drive.js';
+import {endOfDrive, type EndOfDrive} from './end-of-drive.js';
+import {handedIn} from './handed-in.js';
 import {thisHost, type Host} from './host.js';
 import {MountError} from './mount-error.js';
 import {mountDrive, type MountedDrive} from './mount.js';
@@ -34,15 +36,30 @@ export async function runDaemon(
 	// A slip in the background must not take the drive away from its readers.
 	process.on('unhandledRejection', thrown => log.error('unexpected', {error: asError(thrown).stack}));
 	try {
-		const directory = await prepareMountPoint(mountpoint, {host, log, allowOther: config.settings.allowOther});
-		await showConnections(host);
-		const watchdog = await startWatchdog(directory, {host, log});
-		const mounted = await mountDrive(config, directory, {log, searchPath: host.searchPath, surroundings: request});
-		await serve(mounted, {config, request, log, host, notifier, directory, watchdog, ended, onReady});
+		const place = (await handedIn(config, mountpoint, host)) ?? (await ownPlace(config, mountpoint, {host, log}));
+		const {directory, descriptor} = place;
+		const context = {log, searchPath: host.searchPath, surroundings: request, descriptor};
+		const mounted = await mountDrive(config, directory, context);
+		await serve(mounted, {config, request, log, host, notifier, place, ended, onReady});
 	} finally {
 		notifier.close();
 		ended.forget();
 	}
+}
+
+/** Where the drive is to be. */
+interface Place {
+	/** Absolute; for the log alone where the drive was mounted by others. */
+	readonly directory: string;
+	/** Of the device, where others have mounted it: then it is theirs to unmount. */
+	readonly descriptor?: number;
+	readonly watchdog?: Watchdog;
+}
+
+async function ownPlace({settings}: Config, mountpoint: string, tools: {host: Host; log: Log}): Promise<Place> {
+	const directory = await prepareMountPoint(mountpoint, {...tools, allowOther: settings.allowOther});
+	await showConnections(tools.host);
+	return {directory, watchdog: await startWatchdog(directory, tools)};
 }
 
 interface Service {
@@ -51,17 +68,18 @@ interface Service {
 	readonly log: AdjustableLog;
 	readonly host: Host;
 	readonly notifier: Notifier;
-	readonly directory: string;
-	readonly watchdog: Watchdog;
+	readonly place: Place;
 	readonly ended: EndOfService;
 	readonly onReady: (mountpoint: string) => void;
 }
 
 async function serve({cache, transport}: MountedDrive, service: Service): Promise<void> {
-	const {config, log, host, notifier, directory, watchdog, ended} = service;
+	const {config, log, host, notifier, place, ended} = service;
+	const {directory, watchdog} = place;
 	const {cacheDir} = config.settings;
-	const mount = await mountAt(host.mountInfo, directory);
-	if (mount !== undefined) watchdog.guard(mount.device);
+	const mount = watchdog && (await mountAt(host.mountInfo, directory));
+	if (mount !== undefined) watchdog?.guard(mount.device);
+	const taken = mount === undefined ? endOfOthers(transport, place) : endOfDrive(mount, transport, host);
 	const loaded = cache
 		.load()
 		.catch((error: unknown) => log.error('the store could not be read', {reason: messageOf(error)}));
@@ -71,16 +89,21 @@ async function serve({cache, transport}: MountedDrive, service: Service): Promis
 	await notifier.ready(`serving ${directory}`);
 	service.onReady(directory);
 
-	const taken = mount === undefined ? 'unmounted' : endOfDrive(mount, transport, host);
 	const why = await Promise.race([ended.signal, taken]);
 	log.info('unmounting', {mountpoint: directory, why: why === 'unmounted' ? 'unmounted by another program' : why});
 	await notifier.stopping();
 	await watcher.close();
 	if (why !== 'unmounted') await transport.unmount();
-	watchdog.dismiss();
+	watchdog?.dismiss();
 	await loaded;
 	await cache.close();
 	if (why === 'aborted') throw new MountError(`the connection of the drive at ${directory} was aborted from outside`);
+}
+
+/** Of a drive that is not in the table: of one that was mounted by others, or is gone already. */
+async function endOfOthers({ended}: Transport, {descriptor}: Place): Promise<EndOfDrive> {
+	if (descriptor !== undefined) await ended;
+	return 'unmounted';
 }
 
 /**

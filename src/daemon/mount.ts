@@ -27,13 +27,14 @@ export interface MountedDrive {
 /**
  * Mounts a drive.
  *
- * @param mountpoint - as `prepareMountPoint` returned it.
+ * @param mountpoint - as `prepareMountPoint` or `handedIn` returned it.
+ * @param context.descriptor - of the device, where it is mounted already.
  * @throws MountError, UsageError
  */
 export async function mountDrive(
 	{settings, origins}: Config,
 	mountpoint: string,
-	context: Pick<CacheContext, 'log' | 'searchPath' | 'surroundings'>,
+	context: Pick<CacheContext, 'log' | 'searchPath' | 'surroundings'> & {readonly descriptor?: number | undefined},
 ): Promise<MountedDrive> {
 	await assertApart(settings.cacheDir, mountpoint);
 	const isDefault = (name: LimitOption) => origins[name] === 'default';
@@ -53,17 +54,15 @@ export async function mountDrive(
 		const dispatcher = new Dispatcher(context.log);
 		const where = {...context, mountpoint, allowOther};
 		if (name === 'kernel') {
-			const {passthrough} = settings;
-			return new KernelTransport(driveFor(KERNEL_CAPABILITIES), dispatcher, deadlines, context.log, {
-				...where,
-				passthrough,
-			});
+			const options = {...where, passthrough: settings.passthrough};
+			return new KernelTransport(driveFor(KERNEL_CAPABILITIES), dispatcher, deadlines, context.log, options);
 		}
 
 		return new FuseNative(driveFor(FUSE_NATIVE_CAPABILITIES), dispatcher, deadlines, where);
 	};
 	try {
-		const names = transportsFor(settings.transport, origins.transport);
+		const isHandedIn = context.descriptor !== undefined;
+		const names = isHandedIn ? (['kernel'] as const) : transportsFor(settings.transport, origins.transport);
 		return {cache, transport: await mountFirst(names, make, context.log)};
 	} catch (cause) {
 		await cache.close();
@@ -91,8 +90,9 @@ async function mountFirst(
 
 /** A drive over its own store, or a store in its own drive, would wait for itself. */
 async function assertApart(cacheDir: string, mountpoint: string): Promise<void> {
-	const store = await resolveLinks(cacheDir);
 	const isWithin = (inner: string, outer: string) => !path.relative(outer, inner).startsWith('..');
+	// Looked at as written first: in a drive that was mounted by others, any question would wait for us.
+	const store = isWithin(cacheDir, mountpoint) ? cacheDir : await resolveLinks(cacheDir);
 	if (!isWithin(store, mountpoint) && !isWithin(mountpoint, store)) return;
 	throw new MountError(`the cache directory ${cacheDir} and the mount point ${mountpoint} must lie apart`);
 }

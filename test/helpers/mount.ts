@@ -31,6 +31,8 @@ export interface MountOptions {
 	readonly transport?: Transport;
 	/** The compiled program to run, `LARDER` unless told. */
 	readonly program?: string;
+	/** What runs the program: it stands before node. */
+	readonly by?: readonly string[];
 	/** The user who mounts it, root unless told; `cacheDir` and `directory` are then given, and theirs. */
 	readonly uid?: number;
 }
@@ -67,9 +69,10 @@ export class Mount {
 	}
 
 	static #spawn(home: string, directory: string, cacheDir: string, options: MountOptions): Mount {
-		const {flags = [], env = {}, uid, transport = TRANSPORT, program = LARDER} = options;
-		const args = [program, 'mount', directory, '--cache-dir', cacheDir, '--log-format', 'json', ...flags];
-		const child = spawn(process.execPath, args, {
+		const {flags = [], env = {}, uid, transport = TRANSPORT, program = LARDER, by = []} = options;
+		const [command = '', ...words] = [...by, process.execPath, program];
+		const args = [...words, 'mount', directory, '--cache-dir', cacheDir, '--log-format', 'json', ...flags];
+		const child = spawn(command, args, {
 			stdio: ['ignore', 'inherit', 'pipe'],
 			// The user's own configuration is none of the test's. Node looks for modules at HOME: never on the drive itself.
 			env: {

@@ -1,11 +1,13 @@
 import {spawn} from 'node:child_process';
-import {closeSync, constants, openSync} from 'node:fs';
+import {closeSync, constants, fstatSync, openSync} from 'node:fs';
 import {access} from 'node:fs/promises';
 import path from 'node:path';
 import {cleanStdio, type Stdio} from '../../base/clean-spawn.js';
 import {libc} from './libc.js';
 
 const FUSE_DEVICE = '/dev/fuse';
+/** 10:229 (`linux/miscdevice.h`), as stat(2) has it. */
+const FUSE_DEVICE_NUMBER = (10 << 8) | 229;
 const {O_RDWR} = constants;
 const O_CLOEXEC = 0o2_000_000;
 
@@ -40,6 +42,27 @@ export interface DeviceOptions {
  */
 export function mountDevice(options: DeviceOptions): Promise<number> {
 	return process.geteuid?.() === 0 ? mountAsRoot(options) : mountAsAnyone(options);
+}
+
+/**
+ * Takes a device that who started this process has opened and mounted.
+ *
+ * @param fd - its descriptor here. No child gets it from now on.
+ * @throws Error, one sentence, for what is not open on the FUSE device.
+ */
+export function takeDevice(fd: number): number {
+	if (!isFuseDevice(fd)) throw new Error(`descriptor ${fd} is not open on ${FUSE_DEVICE}`);
+	libc().keepFromChildren(fd);
+	return fd;
+}
+
+function isFuseDevice(fd: number): boolean {
+	try {
+		const found = fstatSync(fd);
+		return found.isCharacterDevice() && found.rdev === FUSE_DEVICE_NUMBER;
+	} catch {
+		return false; // EBADF
+	}
 }
 
 /** Detaches the drive from its mount point, at once. @throws Error, in the words of the program that tried. */

@@ -17,6 +17,8 @@ export interface Libc {
 	readSome(fd: number, buffer: Uint8Array): number;
 	/** ioctl(2) with what `argument` holds. @returns what it returns. */
 	control(fd: number, request: number, argument: Uint8Array): number;
+	/** No child gets `fd` from now on: FD_CLOEXEC, fcntl(2). */
+	keepFromChildren(fd: number): void;
 	/** Takes the descriptor that was sent over a socket: SCM_RIGHTS, unix(7). Never waits. Closed on exec. */
 	receiveDescriptor(socket: number): number;
 }
@@ -24,7 +26,7 @@ export interface Libc {
 /** `bits/socket.h`, `fcntl.h`: the same on every architecture that Node runs on under Linux. */
 const [AF_UNIX, SOCK_STREAM, SOL_SOCKET, SCM_RIGHTS] = [1, 1, 1, 1];
 const [MSG_DONTWAIT, MSG_CMSG_CLOEXEC] = [0x40, 0x40_00_00_00];
-const [F_GETFL, F_SETFL, O_NONBLOCK, O_CLOEXEC] = [3, 4, 0o4000, 0o2_000_000];
+const [F_SETFD, F_GETFL, F_SETFL, FD_CLOEXEC, O_NONBLOCK, O_CLOEXEC] = [2, 3, 4, 1, 0o4000, 0o2_000_000];
 const F_DUPFD_CLOEXEC = 1030;
 
 let loaded: Libc | undefined;
@@ -56,6 +58,7 @@ function load(): Libc {
 		},
 		readSome: (fd, buffer) => Math.max(0, symbols.read(fd, buffer, buffer.byteLength)),
 		control: (fd, request, argument) => check('ioctl', symbols.ioctl(fd, request, argument)),
+		keepFromChildren: fd => void check('fcntl', symbols.fcntl(fd, F_SETFD, 'int', FD_CLOEXEC)),
 		receiveDescriptor(socket) {
 			const {header, descriptor} = message();
 			check('recvmsg', symbols.recvmsg(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));

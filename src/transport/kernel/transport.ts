@@ -4,7 +4,7 @@ import type {Operations} from '../../fs/operations.js';
 import type {Deadlines, Dispatcher} from '../dispatch.js';
 import {widenReadahead} from '../readahead.js';
 import type {Transport} from '../transport.js';
-import {mountDevice, unmountDevice, type DeviceOptions} from './device.js';
+import {mountDevice, takeDevice, unmountDevice, type DeviceOptions} from './device.js';
 import {libc} from './libc.js';
 import {Session, type Passthrough} from './session.js';
 
@@ -15,8 +15,14 @@ export const KERNEL_CAPABILITIES: Capabilities = {
 	directIo: false,
 	invalidate: true,
 	nodePerVersion: true,
-	passthrough: false,
+	passthrough: true,
 };
+
+export interface KernelOptions extends DeviceOptions {
+	/** The device, where it was mounted by somebody else, who also unmounts it. */
+	readonly descriptor?: number | undefined;
+	readonly passthrough: Passthrough;
+}
 
 /** The drive on `/dev/fuse` itself: the kernel's protocol is spoken here, with no library in between. */
 export class KernelTransport implements Transport {
@@ -29,8 +35,7 @@ export class KernelTransport implements Transport {
 		this.#end = resolve;
 	});
 
-	readonly #device: DeviceOptions;
-	readonly #passthrough: Passthrough;
+	readonly #options: KernelOptions;
 	#session: Session | undefined;
 
 	/** @throws Error, one sentence, where this machine lacks what it needs. */
@@ -39,26 +44,17 @@ export class KernelTransport implements Transport {
 		private readonly dispatcher: Dispatcher,
 		private readonly deadlines: Deadlines,
 		private readonly log: Log,
-		{passthrough, ...options}: DeviceOptions & {readonly passthrough: Passthrough},
+		options: KernelOptions,
 	) {
 		libc();
-		this.#device = options;
-		this.#passthrough = passthrough;
-		this.capabilities = {
-			parallelLookup: true,
-			interrupt: true,
-			directIo: false,
-			invalidate: false,
-			nodePerVersion: false,
-			passthrough: passthrough !== 'off',
-		};
+		this.#options = options;
 	}
 
 	async mount(): Promise<void> {
-		const device = await mountDevice(this.#device);
+		const {descriptor, passthrough, mountpoint} = this.#options;
+		const device = descriptor === undefined ? await mountDevice(this.#options) : takeDevice(descriptor);
 		try {
 			const {operations, dispatcher, deadlines, log} = this;
-			const passthrough = this.#passthrough;
 			this.#session = new Session(device, {operations, dispatcher, deadlines, log, passthrough});
 			await this.#session.begun;
 			this.#end(this.#session.ended);
@@ -67,13 +63,13 @@ export class KernelTransport implements Transport {
 			throw error;
 		}
 
-		await widenReadahead(this.#device.mountpoint);
+		await widenReadahead(mountpoint);
 	}
 
 	async unmount(): Promise<void> {
 		this.dispatcher.close();
 		try {
-			await unmountDevice(this.#device);
+			if (this.#options.descriptor === undefined) await unmountDevice(this.#options);
 		} finally {
 			this.#session?.close();
 		}
