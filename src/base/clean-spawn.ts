@@ -25,7 +25,7 @@ let devNull: number | undefined;
  */
 export function cleanStdio(wanted: readonly Stdio[], device = FUSE_DEVICE): Stdio[] {
 	const stdio = [...wanted];
-	for (const fd of openOn(device)) {
+	for (const fd of descriptorsOn(device)) {
 		if (fd < wanted.length) continue;
 		while (stdio.length < fd) stdio.push('ignore');
 		stdio[fd] = devNull ??= openSync('/dev/null', 'r+');
@@ -35,18 +35,18 @@ export function cleanStdio(wanted: readonly Stdio[], device = FUSE_DEVICE): Stdi
 }
 
 /** This process's descriptors whose file is `device`, in ascending order. */
-function openOn(device: string): number[] {
+export function descriptorsOn(device = FUSE_DEVICE): number[] {
 	return readdirSync('/proc/self/fd')
 		.map(Number)
-		.filter(fd => targetOf(fd) === device)
+		.filter(fd => isOn(fd, device))
 		.sort((a, b) => a - b);
 }
 
-/** The descriptor by which the directory itself was read is closed by now: undefined, as for any other that went. */
-function targetOf(fd: number): string | undefined {
+/** Whether a descriptor of this process is open, and on `device`. */
+export function isOn(fd: number, device = FUSE_DEVICE): boolean {
 	try {
-		return readlinkSync(`/proc/self/fd/${fd}`);
+		return readlinkSync(`/proc/self/fd/${fd}`) === device;
 	} catch {
-		return undefined;
+		return false; // closed, as the one by which the directory itself was read
 	}
 }

@@ -7,7 +7,7 @@ import {mountAt, type Mount} from './mount-table.js';
 /** `unmounted` by another program; or its connection was `aborted`, and the mount is there, dead. */
 export type EndOfDrive = 'unmounted' | 'aborted';
 
-/** How often we look whether somebody else has unmounted the drive: a binding need not tell. */
+/** How often we look whether somebody else has unmounted the drive: while it is in use nobody tells. */
 const LOOK_EVERY_MS = 1000;
 
 /** Who aborts to unmount does both within this. */

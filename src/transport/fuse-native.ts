@@ -4,6 +4,7 @@ import {constants} from 'node:os';
 import path from 'node:path';
 import {promisify} from 'node:util';
 import type {default as Fuse, Handlers, Reply, Stat} from 'fuse-native';
+import {descriptorsOn, isOn} from '../base/clean-spawn.js';
 import {CacheError, hasCode, systemCode} from '../base/errors.js';
 import type {Capabilities} from '../fs/capabilities.js';
 import type {Access, Inode} from '../fs/inode.js';
@@ -37,6 +38,9 @@ const ENTRY_TIMEOUT_S = '1';
  */
 const NOW_MS = 1000;
 
+/** How often we look whether libfuse still has the device. */
+const LOOK_EVERY_MS = 1000;
+
 export const FUSE_NATIVE_CAPABILITIES: Capabilities = {
 	parallelLookup: false,
 	interrupt: false,
@@ -54,6 +58,13 @@ export class FuseNative implements Transport {
 	readonly name = 'fuse-native';
 	readonly capabilities = FUSE_NATIVE_CAPABILITIES;
 
+	/** Of `ended`. */
+	#end: () => void = () => undefined;
+	readonly ended = new Promise<void>(resolve => {
+		this.#end = resolve;
+	});
+
+	#watching: NodeJS.Timeout | undefined;
 	readonly #mountpoint: string;
 	readonly #fuse: Fuse;
 	/** Files that were unlinked while they were open, by the path that libfuse gave them. */
@@ -82,12 +93,26 @@ export class FuseNative implements Transport {
 
 	async mount(): Promise<void> {
 		await promisify(this.#fuse.mount.bind(this.#fuse))();
+		this.#watchDevice();
 		await widenReadahead(this.#mountpoint);
 	}
 
 	async unmount(): Promise<void> {
 		this.dispatcher.close();
+		clearInterval(this.#watching);
 		await promisify(this.#fuse.unmount.bind(this.#fuse))();
+	}
+
+	/** libfuse tells nobody that the kernel has ended it, but closes the device. */
+	#watchDevice(): void {
+		const device = descriptorsOn().at(-1);
+		if (device === undefined) return;
+		const look = () => {
+			if (isOn(device)) return;
+			clearInterval(this.#watching);
+			this.#end();
+		};
+		this.#watching = setInterval(look, LOOK_EVERY_MS).unref();
 	}
 
 	#handlers(): Partial<Handlers> {

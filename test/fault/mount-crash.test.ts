@@ -17,7 +17,7 @@ import {
 	workDirectory,
 } from '../helpers/drive.js';
 import {larderWith, Mount, type Transport} from '../helpers/mount.js';
-import {IS_ROOT, NOT_ROOT} from '../helpers/root.js';
+import {IS_ROOT} from '../helpers/root.js';
 import {run} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
 
@@ -25,9 +25,9 @@ const host = thisHost(process.env);
 
 type Body = (t: ExecutionContext, transport: Transport) => Promise<void>;
 
-function both(title: string, body: Body, define: typeof test | typeof test.serial = test): void {
+function both(title: string, body: Body): void {
 	for (const transport of ['fuse-native', 'kernel'] as const) {
-		define(`${transport}: ${title}`, t => body(t, transport));
+		test.serial(`${transport}: ${title}`, t => body(t, transport));
 	}
 }
 
@@ -83,7 +83,6 @@ both(
 		t.true(unmountedMs < 1000, `${unmountedMs} ms`);
 		t.is(await evaluate('fs.readdirSync(f).length', [mount.directory]), '0');
 	},
-	test.serial,
 );
 
 both('the watchdog is there before the drive, and does not hold its device', async (t, transport) => {
@@ -143,18 +142,15 @@ both('larder unmount takes away a dead mount', async (t, transport) => {
 	t.false(await isMounted(mount.directory));
 });
 
-(IS_ROOT ? test : test.skip)(
-	`kernel: a daemon whose connection is aborted from outside unmounts and ends with an error${IS_ROOT ? '' : ` ${NOT_ROOT}`}`,
-	async t => {
-		const {mount} = await startDrive(t, {transport: 'kernel'});
-		await showConnections(host);
-		const found = await mountAt(host.mountInfo, mount.directory);
-		if (found) await abortConnection(found, host);
-		t.is(await mount.exited(), 1);
-		t.regex(mount.log, /^larder: the connection of the drive at .+ was aborted from outside$/m);
-		t.false(await isMounted(mount.directory));
-	},
-);
+both('a daemon whose connection is aborted from outside unmounts and ends with an error', async (t, transport) => {
+	const {mount} = await startDrive(t, {transport});
+	await showConnections(host);
+	const found = await mountAt(host.mountInfo, mount.directory);
+	if (found) await abortConnection(found, host);
+	t.is(await mount.exited(), 1);
+	t.regex(mount.log, /^larder: the connection of the drive at .+ was aborted from outside$/m);
+	t.false(await isMounted(mount.directory));
+});
 
 function isGone(pid: number): boolean {
 	try {

@@ -1,22 +1,18 @@
 import test, {type ExecutionContext} from 'ava';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdir, readFile, writeFile} from 'node:fs/promises';
+import {mkdir, readFile, readlink, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {isMounted, listed, reading, startDrive, workDirectory} from '../helpers/drive.js';
 import {larder, larderWith, type Transport} from '../helpers/mount.js';
 import {IS_ROOT, NOT_ROOT} from '../helpers/root.js';
-import {run} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
 
 const because = IS_ROOT ? '' : ` ${NOT_ROOT}`;
 
-/** Two rounds of the question whether the daemon answers, and a start of node. */
-const SOON_MS = 10_000;
-
 function both(title: string, body: (t: ExecutionContext, transport: Transport) => Promise<void>): void {
 	for (const transport of ['fuse-native', 'kernel'] as const) {
-		(IS_ROOT ? test : test.skip)(`${transport}: ${title}${because}`, t => body(t, transport));
+		(IS_ROOT ? test.serial : test.skip)(`${transport}: ${title}${because}`, t => body(t, transport));
 	}
 }
 
@@ -68,11 +64,12 @@ both('--force takes away a drive whose event loop is blocked', async (t, transpo
 
 both('--force takes away a drive that programs use, and its daemon ends', async (t, transport) => {
 	const {mount} = await startDrive(t, {transport});
-	const user = run('sleep', ['30'], {cwd: mount.directory, deadlineMs: SOON_MS});
-	await until('it is used', async () => (await larder('unmount', mount.directory)).code === 1);
+	const user = spawn('sleep', ['60'], {cwd: mount.directory, stdio: 'ignore'});
+	t.teardown(() => user.kill());
+	await until('it is used', async () => (await readlink(`/proc/${user.pid}/cwd`)) === mount.directory);
+	t.regex((await larder('unmount', mount.directory)).stderr, /is in use; close sleep \(\d+\), then try again$/m);
 	t.deepEqual(await larder('unmount', '--force', mount.directory), {code: 0, stdout: '', stderr: ''});
 	t.is(await mount.exited(), 0);
-	await user;
 });
 
 both('another user may not, and the drive goes on', async (t, transport) => {
@@ -83,7 +80,7 @@ both('another user may not, and the drive goes on', async (t, transport) => {
 	t.true((await listed(mount, '.')).includes('by-url'));
 });
 
-test('what is no larder drive is not taken away by force', async t => {
+test.serial('what is no larder drive is not taken away by force', async t => {
 	const directory = path.join(await workDirectory(t), 'mnt');
 	await mkdir(directory);
 	const {code, stderr} = await larder('unmount', '--force', directory);

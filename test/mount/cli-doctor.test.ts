@@ -9,7 +9,7 @@ import {packageWithout} from '../helpers/package-without.js';
 import {IS_ROOT, mountTmpfs, NOT_ROOT} from '../helpers/root.js';
 import {run} from '../helpers/run.js';
 
-const asRoot = IS_ROOT ? test : test.skip;
+const asRoot = IS_ROOT ? test.serial : test.skip;
 const because = IS_ROOT ? '' : ` ${NOT_ROOT}`;
 
 interface Finding {
