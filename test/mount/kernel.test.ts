@@ -188,6 +188,20 @@ asRoot(`what this kernel sends today is decoded${becauseRoot}`, async t => {
 	}
 });
 
+test('who asks for access control lists and labels is told that there are none at all, and asks no more', async t => {
+	const {mount, origin} = await start(t);
+	const url = origin.serve('/x', {body: 'x'});
+	await run('cat', [mount.path(url)]);
+	const program = `
+import errno, os, sys
+for name in ['security.selinux', 'system.posix_acl_access', 'user.x']:
+	try: print(os.getxattr(sys.argv[1], name))
+	except OSError as error: print(errno.errorcode[error.errno])`;
+	const {stdout, stderr} = await run('python3', ['-c', program, mount.path(url)]);
+	t.is(stdout, 'ENOTSUP\nENOTSUP\nENODATA\n', stderr);
+	t.is((await run('ls', ['-l', mount.path(url)])).stderr, '');
+});
+
 asRoot(`an ordinary user mounts with fusermount3, which sends the device${becauseRoot}`, async t => {
 	const base = await workDirectory(t);
 	const [directory, cacheDir] = [path.join(base, 'mnt'), path.join(base, 'cache')];

@@ -77,7 +77,7 @@ export const OPCODES = {
 	RELEASE: row(18, RELEASE_IN, 'nothing', [], 'serve'),
 	FSYNC: row(20, FSYNC_IN, 'nothing', [], 'serve'),
 	SETXATTR: row(21, SETXATTR_IN, 'more', [], 'EOPNOTSUPP'),
-	GETXATTR: row(22, GETXATTR_IN, 'name', [GETXATTR_OUT], 'ENODATA'),
+	GETXATTR: row(22, GETXATTR_IN, 'name', [GETXATTR_OUT], 'serve'),
 	LISTXATTR: row(23, GETXATTR_IN, 'nothing', [GETXATTR_OUT], 'serve'),
 	REMOVEXATTR: row(24, undefined, 'name', [], 'ENODATA'),
 	FLUSH: row(25, FLUSH_IN, 'nothing', [], 'serve'),

@@ -15,13 +15,13 @@ type AttributePlace = Omit<EntryOut, 'nodeid' | 'generation' | 'entry_valid' | '
 
 const BLOCK_BYTES = 4096;
 const {X_OK, W_OK} = constants;
-const {EACCES} = osConstants.errno;
+const {EACCES, ENODATA, EOPNOTSUPP} = osConstants.errno;
 
-/** What is about attributes: GETATTR, SETATTR, ACCESS, STATFS, LISTXATTR. */
+/** What is about attributes: GETATTR, SETATTR, ACCESS, STATFS, GETXATTR, LISTXATTR. */
 export function serveAttributes({
 	operations,
 	nodes,
-}: Serving): Pick<Handlers, 'GETATTR' | 'SETATTR' | 'ACCESS' | 'STATFS' | 'LISTXATTR'> {
+}: Serving): Pick<Handlers, 'GETATTR' | 'SETATTR' | 'ACCESS' | 'STATFS' | 'GETXATTR' | 'LISTXATTR'> {
 	return {
 		GETATTR({nodeid}, signal) {
 			const node = nodes.get(nodeid);
@@ -69,9 +69,16 @@ export function serveAttributes({
 				return STATFS_OUT.sizeBytes;
 			};
 		},
+		/**
+		 * There is none. Who hears that there are no access control lists and labels at all does not ask for them again:
+		 * `ls -l` would for each entry.
+		 */
+		GETXATTR({names: [name]}) {
+			return {errno: name.startsWith('user.') ? ENODATA : EOPNOTSUPP};
+		},
 		/** There are none. Asked for with size 0 it is how long their list is. */
 		LISTXATTR({args}) {
-			return Promise.resolve(args.size === 0 ? GETXATTR_OUT_OF_NONE : undefined);
+			return args.size === 0 ? GETXATTR_OUT_OF_NONE : undefined;
 		},
 	};
 }
