@@ -66,6 +66,13 @@ test('nothing is told of what has not changed, of what the kernel was told nothi
 	t.deepEqual([...nodes.withIno(INO)], []);
 });
 
+test('names are believed for a second where they cannot be taken back', t => {
+	const {invalidation} = told();
+	t.is(invalidation.longestNameMs, 1000);
+	invalidation.hasEpochs = true;
+	t.is(invalidation.longestNameMs, 60_000);
+});
+
 test('what changes again while the kernel is told of it is looked at again', async t => {
 	const {invalidation, notifications, node} = told();
 	const first = node('a', OLD);
