@@ -68,7 +68,8 @@ function part(fd: number, beginning: Buffer, start: number, length: number): Buf
 
 /** Bytes of their own: what is at hand is copied, and the rest is read. @throws as `part`. */
 function copyOf(fd: number, beginning: Buffer, start: number, length: number): Uint8Array<ArrayBuffer> {
-	const bytes = new Uint8Array(length);
+	// All of it is written over.
+	const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
 	bytes.set(beginning.subarray(start, start + length));
 	const known = Math.max(0, Math.min(beginning.byteLength - start, length));
 	if (known === length) return bytes;
