@@ -10,27 +10,46 @@ const AHEAD_BYTES = 4 * 1024 * 1024;
  * How far a body is fetched on from where it was begun, which readers decide by
  * what they read: `whole` all of it, whatever they do; `auto` all of it once
  * somebody reads on, as long as somebody reads; `ranges` what is read, and a
- * little ahead.
+ * little ahead. Who has only asked what it is reads nothing: until somebody
+ * does, its beginning is all that comes.
  */
 export class Allowance {
 	#until: number;
+	/** Where what comes unasked ends. */
+	#beginningEnd: number;
 	#isFree: boolean;
 	#isSuspended = false;
+	#isHeld: boolean;
 
-	constructor(private readonly mode: FillMode) {
-		this.#until = UNASKED_BYTES;
+	/** @param isHeld - nobody reads it yet. */
+	constructor(
+		private readonly mode: FillMode,
+		isHeld = false,
+	) {
+		this.#isHeld = isHeld;
+		this.#until = this.#beginningEnd = UNASKED_BYTES;
 		this.#isFree = mode === 'whole';
 	}
 
 	/** The body is gone on with at `position`. Returns how far, as long as nobody reads on. */
 	goOnAt(position: number): number {
-		this.#until = position + UNASKED_BYTES;
-		return this.#isFree ? Infinity : this.#until;
+		this.#until = this.#beginningEnd = position + UNASKED_BYTES;
+		return this.#isFree && !this.#isHeld ? Infinity : this.#until;
+	}
+
+	/** Nobody has read it yet. */
+	get isHeld(): boolean {
+		return this.#isHeld;
+	}
+
+	/** Whether the byte at `position` is of what comes unasked. */
+	isOfBeginning(position: number): boolean {
+		return position < this.#beginningEnd;
 	}
 
 	/** Whether all of it is to come. */
 	get isFree(): boolean {
-		return this.#isFree && !this.#isSuspended;
+		return this.#isFree && !this.#isSuspended && !this.#isHeld;
 	}
 
 	/** Whether what is left when nobody reads any more is to come. */
@@ -40,7 +59,7 @@ export class Allowance {
 
 	/** Whether the byte at `position` may come, where the body is being fetched in order. */
 	allows(position: number): boolean {
-		return !this.#isSuspended && (this.#isFree || position < this.#until);
+		return !this.#isSuspended && (this.isFree || position < this.#until);
 	}
 
 	/** Somebody reads in order, what is there or what is next to come. */
@@ -65,8 +84,9 @@ export class Allowance {
 		this.#isSuspended = true;
 	}
 
-	/** Somebody reads it again. */
+	/** Somebody reads it, or reads it again. */
 	resume(): void {
 		this.#isSuspended = false;
+		this.#isHeld = false;
 	}
 }

@@ -28,6 +28,8 @@ export interface BeginningContext {
 	readonly isReplacing: boolean;
 	/** Whether what has come is of use to who comes later. */
 	isWanted(): boolean;
+	/** It will be asked for once more. */
+	readonly onRetry: () => void;
 	/** Hears why what was left is of no use. */
 	onUseless(reason: unknown): void;
 }
@@ -82,8 +84,9 @@ async function goOn(context: BeginningContext): Promise<Begun | undefined> {
 	}
 }
 
-async function beginAnew({url, key, source, store, signal, isReplacing}: BeginningContext): Promise<Begun> {
-	const incoming = await fetchWhole(url, source, signal, isReplacing);
+async function beginAnew(context: BeginningContext): Promise<Begun> {
+	const {key, source, store} = context;
+	const incoming = await fetchWhole(context);
 	try {
 		const range = {start: 0, end: incoming.lengthBytes ?? Infinity};
 		const begun = {body: Body.begun(incoming, source), draft: await store.draft(key), kept: []};
@@ -95,12 +98,12 @@ async function beginAnew({url, key, source, store, signal, isReplacing}: Beginni
 }
 
 /** @throws MovedError, with the body, where it is to be stored under another URL. */
-async function fetchWhole(url: string, source: Source, signal: AbortSignal, isReplacing: boolean): Promise<SourceBody> {
+async function fetchWhole({url, source, signal, isReplacing, onRetry}: BeginningContext): Promise<SourceBody> {
 	const transfer = new AbortController();
 	const abort = () => transfer.abort(signal.reason);
 	signal.addEventListener('abort', abort, {once: true});
 	if (signal.aborted) abort();
-	const incoming = await answered(source.fetch(url, transfer.signal), signal);
+	const incoming = await answered(source.fetch(url, transfer.signal, onRetry), signal);
 	const {movedTo, ...body} = incoming;
 	if (movedTo === undefined || movedTo.url === url || isReplacing) return body;
 	signal.removeEventListener('abort', abort);

@@ -27,7 +27,11 @@ export interface BringingListener {
 	sizeBytes(): number | undefined;
 	/** The disk takes no more. */
 	onOverflow(reason: CacheError): void;
+	/** Who only asks about it learns no more for now. `sizeBytes`: of all of it, where that is known. */
+	onHeld(sizeBytes?: number): void;
 	hasReaders(): boolean;
+	/** Fires when somebody reads it: until then it is only asked about. */
+	readonly read: AbortSignal;
 	/** Whether its end is to be an entry. */
 	isWanted(): boolean;
 }
@@ -134,13 +138,27 @@ export class Bringing {
 	 * @returns `theirs` where another process is at it.
 	 */
 	async #bring(isAlone: boolean): Promise<Outcome | 'theirs'> {
-		const slot = await this.context.slots.take(hostOf(this.url), 'reader', this.signal);
+		const slot = await this.#takeSlot();
 		try {
 			this.signal.throwIfAborted();
 			return await this.#bringIn(slot, isAlone);
 		} finally {
 			slot.release();
 		}
+	}
+
+	/** What is only asked about has slots of its own; who reads it waits for none of these. */
+	async #takeSlot(): Promise<Slot> {
+		const {slots} = this.context;
+		const {read} = this.listener;
+		const host = hostOf(this.url);
+		if (!read.aborted) {
+			const changed = AbortSignal.any([this.signal, read]);
+			const slot = await slots.beginnings.take(host, 'reader', changed).catch(() => undefined);
+			if (slot !== undefined) return slot;
+		}
+
+		return slots.take(host, 'reader', this.signal);
 	}
 
 	async #bringIn(slot: Slot, isAlone: boolean): Promise<Outcome | 'theirs'> {
@@ -196,6 +214,8 @@ export class Bringing {
 				if (this.listener.sizeBytes() !== undefined) await this.arrived.arrive(file, range, identity);
 			},
 			onOverflow: reason => this.#onOverflow(reason),
+			onHeld: sizeBytes => this.listener.onHeld(sizeBytes),
+			isRead: () => this.listener.read.aborted,
 			awaited: () => this.arrived.awaited,
 			isWanted: () => this.listener.isWanted(),
 		});

@@ -1,4 +1,5 @@
 import {setMaxListeners} from 'node:events';
+import {Condition} from '../base/condition.js';
 import {asError, CacheError, messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import type {Range} from '../base/range-set.js';
@@ -55,10 +56,18 @@ export interface DownloadListener {
 	onArrived(draft: Draft, range: Range): Promise<void>;
 	/** The disk takes no more: what is not there is to be read by `readThrough`. */
 	onOverflow(reason: CacheError): void;
+	/**
+	 * Who only asks about it learns no more for now: the source has to be asked
+	 * again, or no more comes, and nothing is stored, before somebody reads it.
+	 * `sizeBytes`: of the entry to be, where that is known.
+	 */
+	onHeld(sizeBytes?: number): void;
 	/** What readers wait for, who came first at the front. */
 	awaited(): Iterable<Range>;
 	/** Whether what has come is of use to who comes later. */
 	isWanted(): boolean;
+	/** Whether somebody reads it, or did; else it is only asked about. */
+	isRead(): boolean;
 }
 
 /** What came whole: a draft to be committed, and what to say of it. */
@@ -94,6 +103,11 @@ export class Download {
 	#hasBegun = false;
 	#isConverting = false;
 	#isSuspended = false;
+	/** It goes on with what an earlier one has left. */
+	#wasResumed = false;
+	#hasLeft = false;
+	/** Who waits for a reader. */
+	readonly #news = new Condition();
 
 	constructor(
 		private readonly url: string,
@@ -101,7 +115,7 @@ export class Download {
 		private readonly context: DownloadContext,
 		private readonly listener: DownloadListener,
 	) {
-		this.#allowance = new Allowance(context.fillMode);
+		this.#allowance = new Allowance(context.fillMode, !listener.isRead());
 		// Each request listens while it lasts.
 		setMaxListeners(0, this.#abort.signal);
 	}
@@ -121,9 +135,10 @@ export class Download {
 		return this.#isSuspended;
 	}
 
-	/** Whether what is there is of use to who comes when it has ended. */
+	/** Whether what is there is of use to who comes when it has ended. What was only looked at leaves nothing behind. */
 	get isResumable(): boolean {
-		return this.#body?.version !== undefined && this.#transform === undefined && this.#isForKeeps;
+		if (this.#body?.version === undefined || this.#transform !== undefined || !this.#isForKeeps) return false;
+		return !this.#allowance.isHeld || this.#wasResumed;
 	}
 
 	/** Whether its source lets what has come be kept for others. */
@@ -162,7 +177,7 @@ export class Download {
 		try {
 			const outcome = await this.#bring(slot);
 			await this.#transfers?.end();
-			if (outcome === 'whole') return await this.#finish();
+			if (outcome === 'whole' && (await this.#isReadAfter(slot))) return await this.#finish();
 			await this.#leaveBehind();
 			return 'left';
 		} catch (error) {
@@ -188,16 +203,19 @@ export class Download {
 		return this.#isSuspended;
 	}
 
-	/** Somebody reads it again. */
+	/** Somebody reads it, or reads it again. */
 	resume(): void {
 		this.#isSuspended = false;
 		this.#allowance.resume();
 		this.#transfers?.onAllowance();
+		this.#news.notify();
 	}
 
 	/** Ends it, and leaves what has come to others. */
 	leave(): void {
+		this.#hasLeft = true;
 		this.#transfers?.leave();
+		this.#news.notify();
 	}
 
 	/** Readers have begun to wait for something. */
@@ -228,6 +246,7 @@ export class Download {
 			...{allowance: this.#allowance, signal: this.#abort.signal},
 			isReplacing: context.replaced !== undefined,
 			isWanted: () => this.listener.isWanted(),
+			onRetry: () => this.listener.onHeld(),
 			onUseless: reason => this.#log('what was left of a download is of no use any more', reason),
 		});
 		const intake = this.#take(begun);
@@ -249,6 +268,7 @@ export class Download {
 			await this.listener.onArrived(draft, range).catch((error: unknown) => this.#end(error));
 		});
 		this.#intake = intake;
+		this.#wasResumed = kept.length > 0;
 		const {lengthBytes} = body;
 		if (lengthBytes === undefined || lengthBytes < MIN_SEEKABLE_BYTES) this.#allowance.free();
 		if (lengthBytes !== undefined) this.#expect(lengthBytes, body, draft);
@@ -261,7 +281,7 @@ export class Download {
 		} catch (error) {
 			if (version === undefined) throw error;
 			draft.expectAsFits(lengthBytes);
-			this.#allowance = new Allowance('ranges');
+			this.#allowance = new Allowance('ranges', this.#allowance.isHeld);
 		}
 	}
 
@@ -288,6 +308,7 @@ export class Download {
 			hasBegun: () => this.#hasBegun,
 			canReadPast: () => this.#canReadPast(),
 			isToEnd: () => this.#isToEnd,
+			onHeld: () => this.listener.onHeld(),
 			onOverflow: (reason: CacheError) => this.#onOverflow(reason),
 			log: (message: string, error: unknown) => void this.#log(message, error),
 		};
@@ -342,7 +363,7 @@ export class Download {
 
 	/** Who reads it in another process counts as a reader. */
 	#onWanted(range: Range): void {
-		if (this.#isSuspended) this.resume();
+		if (this.#isSuspended || this.#allowance.isHeld) this.resume();
 		this.#transfers?.onWanted(range);
 	}
 
@@ -356,6 +377,16 @@ export class Download {
 		// Who follows is not to wait for what is not kept.
 		this.#received.draft.endListening();
 		this.listener.onOverflow(reason);
+	}
+
+	/** All has come, and nothing is made of it before somebody reads it. Resolves with whether somebody does. */
+	async #isReadAfter(slot: Slot): Promise<boolean> {
+		if (!this.#allowance.isHeld) return true;
+		slot.release();
+		this.#announce();
+		this.listener.onHeld(this.#transform === undefined ? this.#received.draft.sizeBytes : undefined);
+		await this.#news.until(() => !this.#allowance.isHeld || this.#hasLeft, this.#abort.signal);
+		return !this.#allowance.isHeld;
 	}
 
 	/** What to store. */

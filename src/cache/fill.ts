@@ -14,6 +14,8 @@ import type {VersionId} from './version-id.js';
 
 export interface FillContext extends BringingContext {
 	readonly clock: Clock;
+	/** Nobody is about to read it. */
+	readonly isAsked: boolean;
 	/** Called once: it is over, its last reader has gone, and it has left nothing behind that nobody needs. */
 	onClosed(): void;
 }
@@ -21,6 +23,8 @@ export interface FillContext extends BringingContext {
 /** What readers are told as soon as it is known. */
 type Begun = Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'>;
 
+/** What was asked about waits so long for who reads it: programs open what they have just looked at. */
+const PARKED_MS = 1000;
 /** A reader who comes back within this time finds the download as it was. */
 const LEFT_AFTER_MS = 2000;
 /** What nobody could go on with is kept so much longer. */
@@ -32,7 +36,9 @@ const LOOK_EVERY_MS = 1000;
  * One URL on its way into the store: downloaded here, or followed where another
  * process downloads it. Any number of readers wait for it; they come and go, and
  * some time after the last has gone it leaves what has come to another fill,
- * unless little was left. What readers get is what lies on the disk.
+ * unless little was left. What readers get is what lies on the disk. Who only
+ * asks what it is gets the same answer begun, and nothing more is brought until
+ * somebody reads.
  */
 export class Fill {
 	/** Settles when all is there, or when it was left, or with the reason why it is not. */
@@ -43,7 +49,21 @@ export class Fill {
 	#begin: () => void = () => undefined;
 	#beginning: Begun | undefined;
 	readonly #bringing: Bringing;
+	/** Resolves when who only asks about it learns no more for now. */
+	readonly #held: Promise<void>;
+	#hold: () => void = () => undefined;
+	/** What has come of it by then, where that is all, and its beginning has not told. */
+	#heldBytes: number | undefined;
 	#readers = 0;
+	/** Who waits to hear what it is. */
+	#askers = 0;
+	/** Fires when the first reader comes. */
+	readonly #read = new AbortController();
+	/** Somebody may come to read what was asked about. */
+	#isKept = false;
+	/** What kind of lookup it is, and whether it has been counted. */
+	#decided: 'hit' | 'miss' | undefined;
+	#isCounted = false;
 	/** Runs while nobody reads it. */
 	#alone: NodeJS.Timeout | undefined;
 	#isLeaving = false;
@@ -61,21 +81,33 @@ export class Fill {
 	) {
 		this.#arrived = new ArrivedBytes(redact(url));
 		this.#begun = new Promise(resolve => (this.#begin = resolve));
+		this.#held = new Promise(resolve => (this.#hold = resolve));
+		if (!context.isAsked) this.#read.abort();
 		const listener = {
 			onBegun: (beginning: Begun) => this.#start(beginning),
 			sizeBytes: () => this.#beginning?.sizeBytes,
 			onOverflow: (reason: CacheError) => this.#readPast(reason),
+			onHeld: (sizeBytes?: number) => {
+				this.#heldBytes ??= sizeBytes;
+				this.#hold();
+			},
+			read: this.#read.signal,
 			hasReaders: () => this.#readers > 0,
 			isWanted: () => this.#isWanted,
 		};
-		this.#bringing = new Bringing(url, key, context, this.#arrived, listener, this.#abort.signal);
+		const onDecided = (lookup: 'hit' | 'miss') => {
+			this.#decided = lookup;
+			if (this.isRead) this.#count();
+		};
+		const counting = {...context, onDecided};
+		this.#bringing = new Bringing(url, key, counting, this.#arrived, listener, this.#abort.signal);
 		this.finished = this.#run();
 		this.finished.catch(() => undefined);
 	}
 
 	/** Bytes of the entry to be, for a `stat` that must not wait; undefined while nobody knows. */
 	get sizeBytes(): number | undefined {
-		return this.#beginning?.sizeBytes ?? (this.#isOver ? this.#arrived.count : undefined);
+		return this.#beginning?.sizeBytes ?? (this.#isOver ? this.#arrived.count : this.#heldBytes);
 	}
 
 	get modifiedAtMs(): number {
@@ -107,11 +139,21 @@ export class Fill {
 		return this.#readers;
 	}
 
+	/** Whether somebody reads it, or did. */
+	get isRead(): boolean {
+		return this.#read.signal.aborted;
+	}
+
+	/** What was asked about waits for who reads it, and nobody waits for it. */
+	get isParked(): boolean {
+		return !this.isRead && this.#askers === 0 && this.isOpen && !this.#isOver;
+	}
+
 	/** What it is at, while it is not over. */
 	get state(): DownloadState {
 		if (this.#bringing.isFollowing) return 'following';
 		if (this.#bringing.download?.isAnswered !== true) return 'waiting';
-		if (this.#bringing.download.isSuspended) return 'paused';
+		if (this.#bringing.download.isSuspended || this.isParked) return 'paused';
 		return this.#bringing.download.isConverting ? 'converting' : 'downloading';
 	}
 
@@ -149,7 +191,44 @@ export class Fill {
 	join(): void {
 		this.#readers++;
 		clearTimeout(this.#alone);
+		if (!this.isRead) {
+			this.#read.abort();
+			this.#count();
+		}
+
 		this.#bringing.download?.resume();
+	}
+
+	/** Counts in somebody who waits to hear what it is. Each one leaves by `leaveAsked`, once. */
+	ask(): void {
+		this.#askers++;
+		if (!this.isRead) clearTimeout(this.#alone);
+	}
+
+	/**
+	 * Where nobody else is here its answer waits a moment for who reads it.
+	 *
+	 * @param mayRead - who asked may come to do that.
+	 */
+	leaveAsked(mayRead: boolean): void {
+		this.#askers--;
+		this.#isKept ||= mayRead;
+		if (!this.isRead) clearTimeout(this.#alone);
+		if (this.#readers > 0 || this.#askers > 0 || this.#isOver) return;
+		if (this.isRead) this.#onLastLeft();
+		// What has not asked yet would save nobody a request.
+		else if (this.#isKept && this.isDownload) this.#alone = setTimeout(() => this.giveWay(), PARKED_MS).unref();
+		else this.giveWay();
+	}
+
+	/** Ends what is parked. */
+	giveWay(): void {
+		const download = this.#bringing.download;
+		clearTimeout(this.#alone);
+		if (this.#isOver) return;
+		if (download?.isAnswered !== true || this.isFollowing) this.cancel(this.#given('given up'));
+		else if (download.isFollowed) this.#leaveAfter(LEFT_AFTER_MS);
+		else this.#drop(download);
 	}
 
 	/**
@@ -159,7 +238,7 @@ export class Fill {
 	 */
 	leave(): void {
 		this.#readers--;
-		if (this.#readers === 0) this.#onLastLeft();
+		if (this.#readers === 0 && this.#askers === 0) this.#onLastLeft();
 		void this.#closeWhenUnused();
 	}
 
@@ -192,6 +271,17 @@ export class Fill {
 	async opened(signal?: AbortSignal): Promise<void> {
 		await abortable(Promise.race([this.#begun, this.finished]), signal);
 		if (this.#beginning?.sizeBytes === undefined) await this.complete(signal);
+	}
+
+	/**
+	 * Waits until the size is known, or it is known that only who waits longer or
+	 * reads it will learn it.
+	 *
+	 * @throws the reason why the download failed, or the signal's.
+	 */
+	async announced(signal: AbortSignal): Promise<void> {
+		await abortable(Promise.race([this.#begun, this.#held, this.finished]), signal);
+		if (this.sizeBytes === undefined) await abortable(Promise.race([this.#held, this.finished]), signal);
 	}
 
 	/**
@@ -246,6 +336,13 @@ export class Fill {
 		}
 	}
 
+	/** Once it is read, or has come to an end of its own: what is only asked about is no lookup. */
+	#count(): void {
+		if (this.#decided === undefined || this.#isCounted) return;
+		this.#isCounted = true;
+		this.context.onDecided(this.#decided);
+	}
+
 	/** Nobody reads it any more here. */
 	#onLastLeft(): void {
 		const download = this.#bringing.download;
@@ -277,6 +374,7 @@ export class Fill {
 	}
 
 	#leaveAfter(ms: number): void {
+		clearTimeout(this.#alone);
 		this.#alone = setTimeout(() => this.#leave(), ms).unref();
 	}
 
@@ -306,6 +404,7 @@ export class Fill {
 		} finally {
 			this.#isOver = true;
 			clearTimeout(this.#alone);
+			if (!this.#isLeaving && !this.#abort.signal.aborted) this.#count();
 			await this.#closeWhenUnused();
 		}
 
@@ -317,7 +416,7 @@ export class Fill {
 	#readPast(reason: CacheError): void {
 		this.#overflow = reason;
 		this.#arrived.wake();
-		if (this.#readers === 0) this.#onLastLeft();
+		if (this.#readers === 0 && this.isRead) this.#onLastLeft();
 	}
 
 	/** What is said for the first time holds: readers have been told it. */

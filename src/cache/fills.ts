@@ -1,5 +1,5 @@
 import type {Clock} from '../base/clock.js';
-import {CacheError, messageOf} from '../base/errors.js';
+import {CacheError, hasCode, messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import {redact} from '../base/redact.js';
 import {AbsentError} from '../http/absent-error.js';
@@ -16,7 +16,7 @@ import {DownloadWatch} from './download-watch.js';
 import type {FillMode} from './fill-mode.js';
 import {Fill} from './fill.js';
 import {MovedError} from './moved-error.js';
-import type {Slots} from './slots.js';
+import {hostOf, type Slots} from './slots.js';
 import type {Source} from './source.js';
 import type {Counters} from './stats.js';
 import {FillingVersion, type Version} from './version.js';
@@ -42,6 +42,8 @@ export interface Start {
 	readonly source: Source;
 	/** The entry whose place it is to take. */
 	readonly replaced?: Entry | undefined;
+	/** Nobody is about to read it. */
+	readonly isAsked?: boolean;
 }
 
 /** What may be in memory on its way to the disk, and as much on its way past it, however many read. */
@@ -76,13 +78,13 @@ export class Fills {
 		return fill?.isEnding === true ? fill : undefined;
 	}
 
-	/** Begins one in the place of what was there. Who starts it joins it at once. */
-	start({url, key, source, replaced}: Start): Fill {
+	/** Begins one in the place of what was there. Who starts it joins it, or asks it, at once. */
+	start({url, key, source, replaced, isAsked = false}: Start): Fill {
 		// An open may have been on its way here when the cache was closed.
 		if (this.#isClosed) throw closed();
 		const {store, transforms, fillMode, log, clock, slots, bandwidth, freshness, counters} = this.context;
 		const fill = new Fill(url, key, {
-			...{store, source, transforms, fillMode, log, clock, nowMs: clock.now(), replaced},
+			...{store, source, transforms, fillMode, log, clock, nowMs: clock.now(), replaced, isAsked},
 			...{slots, bandwidth, buffers: this.#buffers, windows: this.#windows},
 			mayKeep: caching => freshness.mayKeep(url, caching),
 			onDecided: lookup => counters[lookup === 'hit' ? 'hits' : 'misses']++,
@@ -105,6 +107,24 @@ export class Fills {
 		} catch (error) {
 			fill.leave();
 			throw error;
+		}
+	}
+
+	/**
+	 * Waits until it is known what a fill brings, where nobody reads it without
+	 * bringing more than its beginning. That waits a moment for who reads it.
+	 *
+	 * @param signal - ends this wait.
+	 * @param caller - has fired where nobody will read it.
+	 * @throws the reason why there is nothing.
+	 */
+	async ask(fill: Fill, signal: AbortSignal, caller: AbortSignal): Promise<void> {
+		fill.ask();
+		try {
+			await fill.announced(signal);
+		} finally {
+			fill.leaveAsked(!caller.aborted);
+			this.#boundParked(hostOf(fill.url));
 		}
 	}
 
@@ -133,6 +153,14 @@ export class Fills {
 		await Promise.all([...this.#unclosed].map(fill => fill.close(closed())));
 	}
 
+	/** As many as can be asked about at once may wait for readers; who has waited longest gives way. */
+	#boundParked(host: string): void {
+		const {total, perHost} = this.context.slots.beginnings.limits;
+		const parked = [...this.#unfinished].filter(fill => fill.isParked);
+		const atHost = parked.filter(({url}) => hostOf(url) === host);
+		for (const fill of [...atHost.slice(0, -perHost), ...parked.slice(0, -total)]) fill.giveWay();
+	}
+
 	async #settle(fill: Fill, source: Source): Promise<void> {
 		const {counters} = this.context;
 		try {
@@ -157,7 +185,8 @@ export class Fills {
 			return;
 		}
 
-		if (!fill.isFollowing) counters.failures++;
+		const isLeft = !fill.isRead && hasCode(error, 'aborted');
+		if (!fill.isFollowing && !isLeft) counters.failures++;
 		if (error instanceof AbsentError && fill.isWanted) {
 			const forMs = freshness.absentForMs(error.status, error.caching, clock.now());
 			absences.note(fill.key, error.message, forMs);

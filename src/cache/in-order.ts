@@ -39,6 +39,8 @@ export interface InOrderContext {
 	isToEnd(): boolean;
 	/** What comes in order has ended, for the moment. */
 	onPause(): void;
+	/** No more comes before somebody reads it. */
+	onHeld(): void;
 	/** Ends all of it, with the download. */
 	readonly signal: AbortSignal;
 }
@@ -199,7 +201,7 @@ export class InOrder {
 			onChunk: chunk => this.context.onChunk(chunk),
 			write: (chunks, position) => this.context.write(chunks, position),
 			pace: bytes => bandwidth.take(bytes, this.#priority, this.#leaving.signal),
-			untilAllowed: () => (this.#mayGoOn ? undefined : this.#hold()),
+			untilAllowed: () => (this.#mayGoOn && !this.#hasOutgrownSlot ? undefined : this.#hold()),
 			buffers,
 		});
 	}
@@ -209,16 +211,26 @@ export class InOrder {
 		return this.#isAllowed && (this.context.seeks()?.areUrgent !== true || this.#isAwaited);
 	}
 
+	/** It was only asked about, and is read further on now. */
+	get #hasOutgrownSlot(): boolean {
+		const {allowance} = this.context;
+		const isPast = !allowance.isHeld && !allowance.isOfBeginning(this.#transfer?.position ?? 0);
+		return isPast && this.#slot?.isForBeginning === true;
+	}
+
 	get #isAllowed(): boolean {
 		return this.context.allowance.allows(this.#transfer?.position ?? 0);
 	}
 
 	/** The source is not read from meanwhile, and has to wait as well; what is not allowed gives others their turn. */
 	async #hold(): Promise<void> {
-		const {news} = this.context;
+		const {news, allowance} = this.context;
 		const isOver = () => this.#mayGoOn || this.#isGivenUp;
-		if (this.#isAllowed) return news.until(isOver, this.#leaving.signal);
+		if (this.#isAllowed && !this.#hasOutgrownSlot) return news.until(isOver, this.#leaving.signal);
 		this.#freeSlot();
+		// Who has asked what it is opens it at once, if at all: the answer waits for that.
+		if (allowance.isHeld) this.context.onHeld();
+		await news.until(() => isOver() || !allowance.isHeld, this.#leaving.signal);
 		// Nothing is gained by giving up what would be asked for again in any case.
 		const mayGiveUp = this.context.seeks()?.areProven === true && !this.context.isToEnd();
 		const timer = mayGiveUp ? setTimeout(() => this.#giveUp(), HELD_MS) : undefined;

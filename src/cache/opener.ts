@@ -206,25 +206,30 @@ export class Opener {
 		return freshness.judge(entry.sidecar.url, factsOf(entry), clock.now());
 	}
 
-	async #openMoved(key: Key, {movedTo, source}: MovedError, signal: AbortSignal | undefined): Promise<Version> {
+	async #openMoved(key: Key, moved: MovedError, signal: AbortSignal | undefined): Promise<Version> {
+		this.noteMoved(key, moved);
+		try {
+			return await this.open(moved.movedTo.url, signal, moved.source);
+		} finally {
+			moved.source.release();
+		}
+	}
+
+	/** Remembers where the URL of a key has moved to, for as long as that may be. */
+	noteMoved(key: Key, {movedTo}: MovedError): void {
 		const {freshness, clock} = this.context;
 		const nowMs = clock.now();
 		const forMs = freshness.movedForMs(movedTo.url, movedTo.redirects, nowMs);
 		// It has answered for itself: what it has stood for would be given the bytes of another.
 		if (this.movedTo(movedTo.url) !== undefined) this.context.store.aliases.remove(keyOf(movedTo.url), nowMs);
 		if (forMs > 0) this.context.store.aliases.set(key, {url: movedTo.url, untilMs: nowMs + forMs});
-		try {
-			return await this.open(movedTo.url, signal, source);
-		} finally {
-			source.release();
-		}
 	}
 
 	/** Undefined where it was replaced or removed while it was waited for: what counts is what is there now. */
 	async #joinOrStart(url: string, key: Key, signal: AbortSignal | undefined, source: Source) {
 		const running = this.context.fills.running(key);
 		if (running === undefined) this.context.absences.check(key);
-		else this.context.counters.hits++;
+		else if (running.isRead) this.context.counters.hits++;
 		return this.#join(running ?? this.context.fills.start({url, key, source}), signal);
 	}
 

@@ -4,6 +4,8 @@ import {WaitingLine, type PriorityNow} from './waiting-line.js';
 export interface Slot {
 	/** Gives it back; once, however often it is called. */
 	release(): void;
+	/** For the beginning of a body alone: who reads on takes another one. */
+	readonly isForBeginning: boolean;
 }
 
 export interface SlotLimits {
@@ -12,6 +14,12 @@ export interface SlotLimits {
 	/** Slots out at once for each host; Infinity lifts it. */
 	readonly perHost: number;
 }
+
+/**
+ * What is only asked about has slots of its own, so that neither waits for the other: twice as many as
+ * downloads have, for an answer is short. But no more than these, which leaves the connections of a host to who reads.
+ */
+const MOST_BEGINNINGS: SlotLimits = {total: 32, perHost: 16};
 
 /**
  * Bounds the downloads that run at once, in all and from each host. The others
@@ -23,14 +31,28 @@ export class Slots {
 	/** Slots out, by host; hosts without any are not in it. */
 	readonly #outByHost = new Map<string, number>();
 	readonly #line = new WaitingLine<string>();
+	#beginnings: Slots | undefined;
 
 	/** @throws RangeError for limits that are not whole numbers of 1 or more, or Infinity. */
-	constructor(private readonly limits: SlotLimits) {
+	constructor(
+		readonly limits: SlotLimits,
+		private readonly isForBeginnings = false,
+	) {
 		for (const [name, limit] of Object.entries(limits)) {
 			if (!(limit >= 1) || (limit !== Infinity && !Number.isInteger(limit))) {
 				throw new RangeError(`${name} is ${limit}, not a whole number of 1 or more`);
 			}
 		}
+	}
+
+	/** Those for what is only asked about. */
+	get beginnings(): Slots {
+		const {total, perHost} = this.limits;
+		const limits = {
+			total: Math.min(2 * total, MOST_BEGINNINGS.total),
+			perHost: Math.min(2 * perHost, MOST_BEGINNINGS.perHost),
+		};
+		return (this.#beginnings ??= new Slots(limits, true));
 	}
 
 	/**
@@ -52,6 +74,7 @@ export class Slots {
 	#slot(host: string): Slot {
 		let isOut = true;
 		return {
+			isForBeginning: this.isForBeginnings,
 			release: () => {
 				if (isOut) this.#giveBack(host);
 				isOut = false;

@@ -24,9 +24,10 @@ export interface Source {
 	 * Starts one transfer of the whole body.
 	 *
 	 * @param signal - ends the transfer, at any time.
+	 * @param onRetry - called when an attempt has failed, and another one will be made.
 	 * @throws CacheError with one of the `origin-…` codes, or `not-found`.
 	 */
-	fetch(url: string, signal: AbortSignal): Promise<SourceBody>;
+	fetch(url: string, signal: AbortSignal, onRetry?: () => void): Promise<SourceBody>;
 	/**
 	 * Starts one transfer of a part of the body, of that version and no other.
 	 * Missing where the source has whole bodies only.
@@ -128,10 +129,10 @@ export class AnsweredSource implements Source {
 		};
 	}
 
-	fetch(url: string, signal: AbortSignal): Promise<SourceBody> {
+	fetch(url: string, signal: AbortSignal, onRetry?: () => void): Promise<SourceBody> {
 		const body = this.#body;
 		this.#body = undefined;
-		if (body === undefined) return this.source.fetch(url, signal);
+		if (body === undefined) return this.source.fetch(url, signal, onRetry);
 		const abort = () => this.transfer.abort(signal.reason);
 		signal.addEventListener('abort', abort, {once: true});
 		if (signal.aborted) abort();

@@ -48,6 +48,8 @@ export interface TransfersContext extends TransferLimits {
 	canReadPast(): boolean;
 	/** Whether what is left is to come, readers or not. */
 	isToEnd(): boolean;
+	/** No more comes before somebody reads it. */
+	onHeld(): void;
 	/** The disk takes no more: what is not there is to be read by `readThrough`. */
 	onOverflow(reason: CacheError): void;
 	log(message: string, error: unknown): void;
@@ -81,7 +83,8 @@ export class Transfers {
 				...{news: this.#news, signal: context.abort.signal},
 				seeks: () => this.#seeks,
 				awaited: () => this.#awaited(),
-				takeSlot: (priority, signal) => slots.take(hostOf(url), priority, signal),
+				takeSlot: (priority, signal) =>
+					(allowance.isHeld ? slots.beginnings : slots).take(hostOf(url), priority, signal),
 				fetch: (range, signal) => this.#fetchRest(range, signal),
 				onChunk: chunk => context.onChunk(chunk),
 				write: (chunks, position) => this.#write(chunks, position),
@@ -89,6 +92,7 @@ export class Transfers {
 				isOver: () => this.#through !== undefined,
 				isToEnd: () => context.isToEnd(),
 				onPause: () => this.onAwaited(),
+				onHeld: () => context.onHeld(),
 			},
 			slot,
 		);

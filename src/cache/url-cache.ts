@@ -9,6 +9,7 @@ import type {Limits} from '../store/limits.js';
 import type {Annotation, FreeSpace, Store} from '../store/store.js';
 import type {Verification, VerifyOptions} from '../store/verify.js';
 import {Absences} from './absences.js';
+import {Announcer, type Announcement} from './announcer.js';
 import type {Bandwidth} from './bandwidth.js';
 import {statusOfLeft, type DownloadStatus} from './download-status.js';
 import type {FillMode} from './fill-mode.js';
@@ -23,7 +24,7 @@ import {snapshot, type CacheStats, type Counters} from './stats.js';
 import type {Version} from './version.js';
 import {VersionId} from './version-id.js';
 
-export {isKey, keyOf, type Entry, type Key, type Refreshed, type VersionId};
+export {isKey, keyOf, type Announcement, type Entry, type Key, type Refreshed, type VersionId};
 
 export interface UrlCacheOptions {
 	readonly store: Store;
@@ -49,6 +50,8 @@ export interface Glimpse {
 	readonly id: VersionId;
 	/** For how long that stays as it is if no change is announced, in ms; 0 for what is not all there. */
 	readonly validForMs: number;
+	/** All of it is stored; else it is on its way. */
+	readonly isStored: boolean;
 }
 
 /**
@@ -60,6 +63,7 @@ export class UrlCache {
 	readonly #absences: Absences;
 	readonly #fills: Fills;
 	readonly #opener: Opener;
+	readonly #announcer: Announcer;
 	readonly #counters: Counters = {hits: 0, misses: 0, downloads: 0, failures: 0, downloadedBytes: 0};
 
 	constructor(private readonly options: UrlCacheOptions) {
@@ -68,6 +72,7 @@ export class UrlCache {
 		this.#fills = new Fills({...options, absences: this.#absences, counters: this.#counters});
 		const parts = {...options, fills: this.#fills, absences: this.#absences, counters: this.#counters};
 		this.#opener = new Opener({...parts, revalidator: new Revalidator(parts)});
+		this.#announcer = new Announcer({...parts, opener: this.#opener});
 	}
 
 	/** Finds out what the directory holds; everything works before it is done, but totals and listings are short. */
@@ -77,6 +82,8 @@ export class UrlCache {
 
 	/** See `Opener.open`. @throws CacheError with the reason why there is nothing to read. */
 	open(url: string, signal?: AbortSignal, source?: Source): Promise<Version> {
+		// What it finds out is newer.
+		this.#announcer.forget(keyOf(url));
 		return this.#opener.open(url, signal, source);
 	}
 
@@ -155,7 +162,17 @@ export class UrlCache {
 		}
 	}
 
-	/** What a `stat` may say at once; undefined for what is neither stored nor being fetched. */
+	/** See `Announcer.announce`: the request whose answer the next `open` has, made for who only looks. */
+	announce(url: string, patienceMs: number, signal: AbortSignal): Promise<void> {
+		return this.#announcer.announce(url, patienceMs, signal);
+	}
+
+	/** What the source of a URL has said to have a moment ago, where nothing of it is here. */
+	announced(key: Key): Announcement | undefined {
+		return this.#announcer.announced(key);
+	}
+
+	/** What a `stat` may say at once; undefined for what is neither stored nor being fetched for a reader. */
 	glimpse(key: Key): Glimpse | undefined {
 		const glimpse = this.#glimpse(key);
 		const movedTo = glimpse === undefined ? this.#movedTo(key) : undefined;
@@ -166,13 +183,14 @@ export class UrlCache {
 
 	/** As `glimpse`, of a key under which `entry` is stored: looks at no file. */
 	glimpseOf(key: Key, entry: Entry | undefined): Glimpse | undefined {
-		const fill = this.#fills.running(key);
+		const running = this.#fills.running(key);
+		const fill = running?.isRead === true ? running : undefined;
 		// What is replaced is what there is until its replacement has begun to come.
 		const isEntry = entry !== undefined && (fill?.sizeBytes === undefined || this.isFresh(entry));
 		if (isEntry) return this.#glimpseOfEntry(entry);
 		if (fill === undefined) return undefined;
 		const {url, sizeBytes = 0, modifiedAtMs: at, id} = fill;
-		return {url, sizeBytes, modifiedAtMs: at, id, validForMs: 0};
+		return {url, sizeBytes, modifiedAtMs: at, id, validForMs: 0, isStored: false};
 	}
 
 	/** Starts an entry written by hand. It beats a download of the same URL when it is committed. */
@@ -183,10 +201,13 @@ export class UrlCache {
 
 	/** Removes what is stored under a key, or is being fetched. Who reads it keeps it. Resolves with whether there was something. */
 	async evict(key: Key): Promise<boolean> {
-		const wasFilling = this.#fills.disown(key);
+		// Of what was only looked at there is nothing to be removed.
+		const isOnlyAsked = this.#fills.running(key)?.isRead === false;
+		const wasFilling = !isOnlyAsked && this.#fills.disown(key);
 		const wasLeft = this.#store.forgetPartial(key);
 		const wasAlias = this.#store.aliases.remove(key, this.options.clock.now());
 		this.#absences.forget(key);
+		if (!isOnlyAsked) this.#announcer.forget(key);
 		return (await this.#store.remove(key)) || wasFilling || wasLeft || wasAlias;
 	}
 
@@ -276,7 +297,7 @@ export class UrlCache {
 	#glimpseOfEntry(entry: Entry): Glimpse {
 		const {data, sidecar, sizeBytes} = entry;
 		const [id, validForMs] = [new VersionId(data), this.validForMs(entry)];
-		return {url: sidecar.url, sizeBytes, modifiedAtMs: modifiedAtMs(entry), id, validForMs};
+		return {url: sidecar.url, sizeBytes, modifiedAtMs: modifiedAtMs(entry), id, validForMs, isStored: true};
 	}
 
 	/** The key of what the URL of a key that has nothing of its own has moved to. */

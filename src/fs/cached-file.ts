@@ -19,6 +19,12 @@ import {WritingHandle, type Writable} from './writing-handle.js';
  */
 const RELEASE_GRACE_MS = 1000;
 
+/**
+ * How long a lookup waits for an origin, in ms: together with an unlink in the
+ * same directory it keeps everybody there waiting.
+ */
+const LOOKUP_PATIENCE_MS = 1000;
+
 /** Who copies may set the times once the file is closed, and means no question by it; in ms. */
 const JUST_PUT_MS = 5000;
 
@@ -66,6 +72,14 @@ export class CachedFile implements OpenFile, Writable {
 		const open = this.#isUnlinked ? undefined : this.drive.openFiles.shared(this.key);
 		if (open !== undefined && open !== this) return open.attributes();
 		return attributesOf(this.key, this.#contents(), this.drive);
+	}
+
+	/** What is open is known, also where it is being written. */
+	async announce(signal: AbortSignal): Promise<void> {
+		const open = this.drive.openFiles.shared(this.key);
+		if (open !== undefined && open !== this) return open.announce?.(signal);
+		if (this.#version !== undefined || this.isBeingWritten) return;
+		await this.drive.cache.announce(this.url, LOOKUP_PATIENCE_MS, signal);
 	}
 
 	/** Those of a file that is listed: where it is not open, what the listing has of it. */
@@ -248,7 +262,8 @@ export class CachedFile implements OpenFile, Writable {
 			return {sizeBytes: this.#put.sizeBytes, modifiedAtMs: mountedAtMs};
 		}
 
-		return cache.glimpse(this.key) ?? {sizeBytes: 0, modifiedAtMs: mountedAtMs};
+		const glimpse = cache.glimpse(this.key) ?? cache.announced(this.key) ?? {sizeBytes: 0, modifiedAtMs: mountedAtMs};
+		return {...glimpse, isProvisional: !('isStored' in glimpse) || !glimpse.isStored};
 	}
 
 	/** Waits a moment for the others to go. @throws CacheError `busy` when they stay. */
@@ -278,12 +293,13 @@ interface Contents {
 	readonly id?: VersionId;
 	readonly validForMs?: number;
 	readonly isWhole?: boolean;
+	readonly isProvisional?: boolean;
 }
 
 function attributesOf(key: Key, contents: Contents, {isReadOnly}: DriveContext): Attributes {
-	const {sizeBytes, modifiedAtMs, id: version, validForMs = 0, isWhole = false} = contents;
+	const {sizeBytes, modifiedAtMs, id: version, validForMs = 0, isWhole = false, isProvisional = false} = contents;
 	const bits = permissions('file', isReadOnly);
-	const known = {...(version !== undefined && {version}), validForMs, isWhole};
+	const known = {...(version !== undefined && {version}), validForMs, isWhole, isProvisional};
 	return {kind: 'file', ino: inodeNumber(key), permissions: bits, sizeBytes, modifiedAtMs, ...known};
 }
 

@@ -28,9 +28,12 @@ export class Drive implements Operations {
 	readonly root: DirectoryInode;
 	readonly #handles = new HandleTable<FileHandle>();
 	readonly #cache: UrlCache;
+	/** Whoever else uses the directory goes on, and who no longer wants to wait need not. */
+	readonly #mayWaitInLookup: boolean;
 
 	constructor(cache: UrlCache, {isReadOnly, isShared, capabilities, clock}: DriveOptions) {
 		this.#cache = cache;
+		this.#mayWaitInLookup = capabilities.parallelLookup && capabilities.interrupt;
 		const context: DriveContext = {
 			...{cache, isReadOnly, isShared},
 			openFiles: new OpenFiles(capabilities.nodePerVersion),
@@ -46,6 +49,10 @@ export class Drive implements Operations {
 		const inode = directory.lookup(name);
 		if (inode === undefined) throw new AbsentNameError(name, directory.absentForMs(name));
 		return inode;
+	}
+
+	announce(inode: Inode, signal: AbortSignal): Awaitable<void> {
+		if (this.#mayWaitInLookup && inode.kind === 'file') return inode.announce?.(signal);
 	}
 
 	getattr(inode: Inode): Awaitable<Attributes> {

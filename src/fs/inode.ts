@@ -17,6 +17,11 @@ export interface Attributes {
 	readonly validForMs?: number;
 	/** Of a file that is open for reading: all of it is there, and reading it never waits. */
 	readonly isWhole?: boolean;
+	/**
+	 * Of a file of which nothing is here: what its origin has said, or 0 bytes
+	 * where that has said nothing. The next who looks at its name is to be told anew.
+	 */
+	readonly isProvisional?: boolean;
 }
 
 /** How a file is opened: open(2). */
@@ -42,6 +47,13 @@ export interface FileInode {
 	readonly kind: 'file';
 	/** Never waits, asks nobody. */
 	attributes(): Attributes;
+	/**
+	 * Finds out what the attributes are where nothing of the file is here, which
+	 * may take a second. Missing where there is never anything to find out.
+	 *
+	 * @throws CacheError `not-found` where there is no such file, or the signal's reason.
+	 */
+	announce?(signal: AbortSignal): Awaitable<void>;
 	/** @throws CacheError, with the reason why there is nothing to read or write; `replaced` where another inode is to be opened. */
 	open(access: Access, signal: AbortSignal): Awaitable<FileHandle>;
 	/** Makes sure that it is what its origin has, where it has one. @throws CacheError, with the reason why nobody knows. */

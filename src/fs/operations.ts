@@ -30,6 +30,13 @@ export interface Operations {
 	readonly root: DirectoryInode;
 	/** @throws AbsentNameError; `not-permitted` in what is no directory. */
 	lookup(parent: Inode, name: string, signal: AbortSignal): Awaitable<Inode>;
+	/**
+	 * For who asks after a name whose attributes are provisional: asks the origin
+	 * for better ones, if the transport can afford to wait for it.
+	 *
+	 * @throws CacheError `not-found` where the origin has no such file.
+	 */
+	announce(inode: Inode, signal: AbortSignal): Awaitable<void>;
 	/** Of a name or, the same thing, of a handle: an inode has one version while it is open. */
 	getattr(inode: Inode, signal: AbortSignal): Awaitable<Attributes>;
 	readdir(directory: Inode, signal: AbortSignal): Awaitable<Iterable<Dentry>>;

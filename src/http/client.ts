@@ -37,6 +37,8 @@ export interface RequestOptions {
 	readonly headers?: Record<string, string>;
 	/** Attempts after the first; as in `HttpOptions` unless told. */
 	readonly retries?: number;
+	/** Called when an attempt has failed, and another one will be made. */
+	readonly onRetry?: (() => void) | undefined;
 }
 
 export interface RangeOptions extends RequestOptions {
@@ -225,7 +227,7 @@ export class HttpClient {
 
 	/** The first answer whose status is `accepted`, and where it came from. */
 	async #ask(url: string, options: RequestOptions, accepted: ReadonlySet<number>): Promise<Asked> {
-		const {signal, headers, retries = this.#options.retries} = options;
+		const {signal, headers, retries = this.#options.retries, onRetry} = options;
 		const first = firstHop(url, {
 			...headers,
 			...ALWAYS,
@@ -234,7 +236,10 @@ export class HttpClient {
 			retries,
 			timing: this.#timing,
 			signal,
-			onRetry: (error, delayMs) => this.#log.debug('asking again', {url: redact(url), reason: error.message, delayMs}),
+			onRetry: (error, delayMs) => {
+				this.#log.debug('asking again', {url: redact(url), reason: error.message, delayMs});
+				onRetry?.();
+			},
 		});
 		return {
 			answer,

@@ -75,7 +75,7 @@ export function openCache(options: CacheOptions): UrlCache {
 		log,
 	});
 	const source: Source = {
-		fetch: (url, signal) => http.get(url, {signal}),
+		fetch: (url, signal, onRetry) => http.get(url, {signal, onRetry}),
 		fetchIfChanged: (url, version, signal) => http.getIfChanged(url, version, {signal, retries: 0}),
 		fetchRange: (url, range, version, options) => http.getRange(url, range, version, options),
 		setOffline: isOffline => http.setOffline(isOffline),

@@ -101,6 +101,11 @@ export class Partials implements DraftKeeper, Iterable<KeptPartial> {
 		}
 	}
 
+	/** Of what it is that is kept of a key; undefined where nothing is. */
+	factsOf(key: Key): PartialFacts | undefined {
+		return this.#inspect(key, findFiles(this.context.layout.partial(key)))?.facts;
+	}
+
 	async keep({key, path: file}: {readonly key: Key; readonly path: string}): Promise<boolean> {
 		const {layout, locks} = this.context;
 		const isKept = await locks.run(key, () => attempt(() => keepPartial(layout, key, file))).catch(() => false);

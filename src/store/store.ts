@@ -20,6 +20,7 @@ import type {KeyLocks} from './key-locks.js';
 import type {Layout} from './layout.js';
 import {conflicts, describeLimit, NO_LIMITS, type Limits, type Reason} from './limits.js';
 import {OpenFile} from './open-file.js';
+import type {PartialFacts} from './partial-facts.js';
 import {Partials, type KeptPartial, type Taken} from './partials.js';
 import type {Pin} from './pin.js';
 import {Pinned} from './pinned.js';
@@ -234,6 +235,11 @@ export class Store {
 	/** What was begun and is kept until somebody goes on with it. */
 	get partials(): Iterable<KeptPartial> {
 		return this.#partials;
+	}
+
+	/** What was said of what was begun of a key, and is kept. */
+	partialFacts(key: Key): PartialFacts | undefined {
+		return this.#partials.factsOf(key);
 	}
 
 	/** Removes what was begun of a key and is kept. @returns whether there was any. */

@@ -14,7 +14,7 @@ import {NO_LOG} from '../../src/base/log.js';
 import {Drive} from '../../src/fs/drive.js';
 import {openCache} from '../../src/library/open.js';
 import {Dispatcher} from '../../src/transport/dispatch.js';
-import {Loopback, LOOPBACK_CAPABILITIES} from '../../src/transport/loopback.js';
+import {Loopback, LOOPBACK_CAPABILITIES as capabilities} from '../../src/transport/loopback.js';
 import {putLikeOriginal} from '../helpers/original.js';
 import {READ_BYTES, type Done, type Job, type Numbered} from './jobs.js';
 import {serve, timed} from './serve.js';
@@ -179,10 +179,7 @@ function fetchInto(url: string, file: string): Promise<Done> {
 
 async function loopback(cacheDir: string, urls: readonly string[], readers: number): Promise<Done> {
 	const cache = openCache({directory: cacheDir, defaults: {maxBytes: MAX_SIZE_BYTES}});
-	const drive = new Drive(cache, {
-		...{isReadOnly: false, isShared: false, capabilities: LOOPBACK_CAPABILITIES},
-		clock: SYSTEM_CLOCK,
-	});
+	const drive = new Drive(cache, {isReadOnly: false, isShared: false, capabilities, clock: SYSTEM_CLOCK});
 	const transport = new Loopback(drive, new Dispatcher(NO_LOG), DEADLINES);
 	try {
 		await cache.load();

@@ -202,6 +202,8 @@ export class HandBody {
 		readonly signal: AbortSignal,
 		private readonly announce: (body: SourceBody) => void,
 		readonly refuse: (reason: Error) => void,
+		/** An attempt has failed, and another one is made. */
+		readonly retry: () => void = () => undefined,
 	) {
 		signal.addEventListener('abort', () => {
 			refuse(signal.reason as Error);
@@ -258,9 +260,9 @@ export class HandSource implements Source {
 	isClosed = false;
 	#waiting: Array<() => void> = [];
 
-	fetch(url: string, signal: AbortSignal): Promise<SourceBody> {
+	fetch(url: string, signal: AbortSignal, onRetry?: () => void): Promise<SourceBody> {
 		return new Promise((resolve, reject) => {
-			this.bodies.push(new HandBody(url, signal, resolve, reject));
+			this.bodies.push(new HandBody(url, signal, resolve, reject, onRetry));
 			for (const wake of this.#waiting.splice(0)) wake();
 		});
 	}

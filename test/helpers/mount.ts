@@ -16,6 +16,9 @@ export type Transport = 'fuse-native' | 'kernel';
 /** What the drives of the tests are mounted with: `LARDER_TEST_TRANSPORT=kernel` runs them over that. */
 export const TRANSPORT: Transport = process.env['LARDER_TEST_TRANSPORT'] === 'kernel' ? 'kernel' : 'fuse-native';
 
+/** How often an origin is asked when somebody looks at a name of which nothing is stored. */
+export const ASKED_BY_LOOKUP = TRANSPORT === 'kernel' ? 1 : 0;
+
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 15_000;
 

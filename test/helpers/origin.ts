@@ -152,6 +152,11 @@ export class Origin {
 		return this.#connections;
 	}
 
+	/** Those that are open, be they in use or kept alive. */
+	get openConnections(): number {
+		return this.#sockets.size;
+	}
+
 	/** Bytes of bodies that the kernel has taken, without those that a `handle` writes. */
 	get bytesSent(): number {
 		return [...this.#bytesSent.values()].reduce((sum, bytes) => sum + bytes, 0);

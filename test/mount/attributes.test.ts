@@ -3,8 +3,8 @@ import path from 'node:path';
 import {fetchAll, sha256, startDrive} from '../helpers/drive.js';
 import {run, sh} from '../helpers/run.js';
 
-test('stat, ls -l, find and test -e of URLs that are not cached say size 0, and ask no origin', async t => {
-	const {mount, origin} = await startDrive(t);
+test('over fuse-native stat, ls -l, find and test -e of what is not cached say size 0, and ask no origin', async t => {
+	const {mount, origin} = await startDrive(t, {transport: 'fuse-native'});
 	const file = mount.path(origin.serve('/never', {body: 'never'}));
 	t.is((await run('stat', ['-c', '%s %a %F', file])).stdout, '0 644 regular empty file\n');
 	t.regex((await run('ls', ['-l', file])).stdout, /^-rw-r--r-- 1 \S+ \S+ 0 /);

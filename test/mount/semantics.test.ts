@@ -68,7 +68,7 @@ promise(
 );
 
 promise(
-	'A URL that is not stored has size 0 until it is opened, and looking at it makes no request.',
+	'Over fuse-native, a URL that is not stored has size 0 until it is opened, and looking at it makes no request.',
 	async (t, {origin, mount}) => {
 		const file = mount.path(origin.serve('/a', {body: 'hello'}));
 		t.is((await stat(file)).size, 0);
@@ -77,6 +77,30 @@ promise(
 		t.is((await handle.stat()).size, 5);
 		await handle.close();
 	},
+	{transport: 'fuse-native'},
+);
+
+promise(
+	'Over the kernel transport, looking at a URL that is not stored asks its origin: size and time are those that it tells, and what it has not is not there.',
+	async (t, {origin, mount}) => {
+		const lastModified = new Date('2024-05-06T07:08:09Z');
+		const {size, mtimeMs} = await stat(mount.path(origin.serve('/a', {body: 'hello', lastModified})));
+		t.deepEqual([size, mtimeMs], [5, lastModified.getTime()]);
+		await t.throwsAsync(stat(mount.path(origin.serve('/b', {status: 404}))), {code: 'ENOENT'});
+	},
+	{transport: 'kernel'},
+);
+
+promise(
+	'What is only looked at is not stored, and who reads it at once makes no other request.',
+	async (t, {origin, mount}) => {
+		const file = mount.path(origin.serve('/a', {body: 'hello'}));
+		t.is((await stat(file)).size, 5);
+		t.deepEqual(await readdir(path.join(mount.directory, 'by-url')), []);
+		t.is(await readFile(file, 'utf8'), 'hello');
+		t.is(origin.requests.length, 1);
+	},
+	{transport: 'kernel'},
 );
 
 promise(

@@ -10,6 +10,8 @@ export class Node {
 	lookups = 0;
 	/** Which bytes its pages and attributes are of: for as long as it is there, but for who writes. Undefined while none was told. */
 	version: Version | undefined;
+	/** How many bytes the kernel was last told that it has. */
+	toldBytes = 0;
 	/** What is open of it, or being opened. */
 	handles = 0;
 	/** Whether one of these may write. */

@@ -24,6 +24,19 @@ test('who reads on gets all of it, or what is a little ahead', t => {
 	t.false(ranges.allows(10 * MIB));
 });
 
+test('what is only asked about brings its beginning, whatever else holds, until somebody reads it', t => {
+	for (const mode of ['auto', 'ranges', 'whole'] as const) {
+		const allowance = new Allowance(mode, true);
+		allowance.free();
+		t.true(allowance.isHeld && !allowance.isFree);
+		t.true(allowance.allows(200 * KIB));
+		t.false(allowance.allows(MIB));
+		t.true(allowance.goOnAt(MIB) < 2 * MIB);
+		allowance.resume();
+		t.true(!allowance.isHeld && allowance.isFree && allowance.allows(10 * MIB));
+	}
+});
+
 test('nothing more may come while nobody reads, unless all is to come', t => {
 	for (const mode of ['auto', 'ranges', 'whole'] as const) {
 		const allowance = new Allowance(mode);
@@ -33,4 +46,13 @@ test('nothing more may come while nobody reads, unless all is to come', t => {
 		allowance.resume();
 		t.true(allowance.isFree && allowance.allows(100 * MIB));
 	}
+});
+
+test('its beginning is what comes unasked, from where it is gone on with', t => {
+	const allowance = new Allowance('auto');
+	t.true(allowance.isOfBeginning(0));
+	t.false(allowance.isOfBeginning(MIB));
+	allowance.goOnAt(MIB);
+	t.true(allowance.isOfBeginning(MIB));
+	t.false(allowance.isOfBeginning(2 * MIB));
 });

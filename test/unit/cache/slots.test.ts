@@ -123,6 +123,21 @@ test('without limits nobody waits', async t => {
 	t.is(askers.served.length, 100);
 });
 
+test('what is only asked about has slots of its own, twice as many, and 16 for a host and 32 in all at most', async t => {
+	const limits = ({total, perHost}: {total: number; perHost: number}) => new Slots({total, perHost}).beginnings.limits;
+	t.deepEqual(limits({total: 3, perHost: 1}), {total: 6, perHost: 2});
+	for (const many of [
+		{total: 16, perHost: 8},
+		{total: Infinity, perHost: Infinity},
+	]) {
+		t.deepEqual(limits(many), {total: 32, perHost: 16});
+	}
+
+	const slots = new Slots({total: 1, perHost: 1});
+	const [slot, other] = [await slots.take('a', 'reader'), await slots.beginnings.take('a', 'reader')];
+	t.deepEqual([slot.isForBeginning, other.isForBeginning], [false, true]);
+});
+
 test('limits that would let nobody through are a RangeError', t => {
 	for (const wrong of [0, -1, 1.5, NaN]) {
 		t.throws(() => new Slots({total: wrong, perHost: 1}), {instanceOf: RangeError, message: /^total is /});

@@ -4,6 +4,7 @@ import test, {type ExecutionContext} from 'ava';
 import {keyOf} from '../../../src/cache/url-cache.js';
 import {Drive, type DriveOptions} from '../../../src/fs/drive.js';
 import type {Inode} from '../../../src/fs/inode.js';
+import {KERNEL_CAPABILITIES} from '../../../src/transport/kernel/transport.js';
 import {FUSE_NATIVE_CAPABILITIES} from '../../../src/transport/fuse-native.js';
 import {
 	failsWith,
@@ -29,13 +30,8 @@ function openDrive(t: ExecutionContext, options: Partial<DriveOptions> = {}, set
 	const source = new HandSource();
 	const cache = openUrlCache(t, {source, ...setup});
 	const capabilities = FUSE_NATIVE_CAPABILITIES;
-	const drive = new Drive(cache, {
-		isReadOnly: false,
-		isShared: false,
-		capabilities,
-		clock: new TestClock(),
-		...options,
-	});
+	const clock = new TestClock();
+	const drive = new Drive(cache, {isReadOnly: false, isShared: false, capabilities, clock, ...options});
 
 	const find = async (...names: string[]) => {
 		let inode: Inode = drive.root;
@@ -74,6 +70,56 @@ test('a URL is a file of 0 bytes before it is opened, is downloaded by the open,
 	t.deepEqual(await names('by-key'), [keyOf(A)]);
 	const top = Array.from(drive.root.list(), ({name}) => name);
 	t.deepEqual(top, ['by-url', 'by-key', 'stats.json', 'downloads.json']);
+});
+
+test('where lookups wait a name is told as its origin has it, and to be asked for anew', async t => {
+	const {cache, drive, source, file, find, names, open, store, text} = openDrive(t, {
+		capabilities: KERNEL_CAPABILITIES,
+	});
+	// A lookup is not patient, and the first one starts what tells whether another process is at it.
+	await cache.load();
+	const asking = drive.announce(await file(), NEVER);
+	(await source.body()).answer('body');
+	await asking;
+	const told = await drive.getattr(await file());
+	t.like(told, {sizeBytes: 4, permissions: 0o644, isProvisional: true});
+	t.deepEqual(await names('by-url'), []);
+	await failsWith(t, 'not-stored', find('by-key', keyOf(A)));
+	const handle = await open();
+	t.is((await drive.getattr(await file())).modifiedAtMs, told.modifiedAtMs);
+	t.is(await text(handle), 'body');
+	await drive.release(handle);
+	t.is(source.bodies.length, 1);
+	await store('stored');
+	await drive.announce(await file(), NEVER);
+	t.like(await drive.getattr(await file()), {sizeBytes: 6, isProvisional: false});
+});
+
+test('where one lookup keeps the others waiting, or nobody can end it, nobody is asked', async t => {
+	for (const lack of [{parallelLookup: false}, {interrupt: false}]) {
+		const {drive, source, file} = openDrive(t, {capabilities: {...KERNEL_CAPABILITIES, ...lack}});
+		await drive.announce(await file(), NEVER);
+		t.is((await drive.getattr(await file())).sizeBytes, 0);
+		t.is(source.bodies.length, 0);
+	}
+});
+
+test('what is being written or read is not asked about, and what is only told of may be written', async t => {
+	const {cache, drive, source, file, stored} = openDrive(t, {capabilities: KERNEL_CAPABILITIES});
+	// A lookup is not patient, and the first one starts what tells whether another process is at it.
+	await cache.load();
+	const asking = drive.announce(await file(), NEVER);
+	(await source.body()).answer('theirs');
+	await asking;
+	const inode = await file();
+	const handle = await drive.open(inode, {...WRITE, truncate: false}, NEVER);
+	await drive.write(handle, Buffer.from('mine'), 0);
+	await drive.announce(inode, NEVER);
+	t.like(await drive.getattr(inode), {sizeBytes: 4, isProvisional: false});
+	await drive.flush(handle);
+	await drive.release(handle);
+	t.is(await stored(), 'mine');
+	t.is(source.bodies.length, 1);
 });
 
 test('names that are none are not there, under any directory', async t => {

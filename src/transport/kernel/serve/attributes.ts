@@ -28,9 +28,9 @@ export function serveAttributes({
 			const found = after(inodeOf(node, operations, signal), inode => operations.getattr(inode, signal));
 			return after(found, of => {
 				// Of what its name has come to mean meanwhile; who opens it is led there.
-				if (!node.isStill(of.version)) return attributes(of, 0);
+				if (!node.isStill(of.version)) return attributes(node, of, 0);
 				nodes.tell(node, of);
-				return attributes(of, validFor(node, of));
+				return attributes(node, of, validFor(node, of));
 			});
 		},
 		// Of the rest there is no place for what cp -p and rsync set; refusing would make them fail.
@@ -46,7 +46,7 @@ export function serveAttributes({
 			}
 
 			// They may be those of what has come instead: the next who looks is led there.
-			return attributes(await operations.getattr(inode, signal), 0);
+			return attributes(nodes.get(nodeid), await operations.getattr(inode, signal), 0);
 		},
 		/** access(2), where the kernel does not decide by itself (`default_permissions`): then the caller is the owner. */
 		async ACCESS({nodeid, args}, signal) {
@@ -86,7 +86,8 @@ export function serveAttributes({
 const GETXATTR_OUT_OF_NONE: Fill = () => GETXATTR_OUT.sizeBytes;
 
 /** A `fuse_attr_out`. */
-function attributes(of: Attributes, forMs: number): Fill {
+function attributes(node: Node, of: Attributes, forMs: number): Fill {
+	node.toldBytes = of.sizeBytes;
 	return (view, at) => {
 		const out = ATTR_OUT.at(view, at);
 		[out.attr_valid, out.attr_valid_nsec] = seconds(forMs);
@@ -103,6 +104,7 @@ export function fillEntry(
 	{nodes, invalidation}: Pick<Serving, 'nodes' | 'invalidation'>,
 ): void {
 	nodes.tell(node, of);
+	node.toldBytes = of.sizeBytes;
 	const forMs = validFor(node, of);
 	out.nodeid = node.id;
 	[out.entry_valid, out.entry_valid_nsec] = seconds(Math.min(forMs, invalidation.longestNameMs));

@@ -128,7 +128,7 @@ function openNode({node, access, pid}: Opening, serving: Serving, signal: AbortS
 function opened({node, access}: Opening, handle: HandleId, of: Attributes, serving: Serving): Awaitable<Fill> {
 	const {operations, nodes, openHandles, backings} = serving;
 	// Meanwhile the kernel may have been told of another version.
-	if (!access.write && !node.isStill(of.version)) {
+	if (!access.write && (!node.isStill(of.version) || isShorterThanTold(node, of))) {
 		return after(operations.release(handle, new AbortController().signal), () => {
 			throw new CacheError('replaced', 'it is another version by now');
 		});
@@ -154,6 +154,7 @@ function noteWriter(node: Node): void {
 	node.isWritten = true;
 	node.hasOwnPages = true;
 	node.version = undefined;
+	node.toldBytes = 0;
 }
 
 function noteReleased(node: Node): void {
@@ -186,6 +187,11 @@ function openFlagsOf(node: Node, {write}: Access, {version, isWhole}: Attributes
 		(!write && isWhole === true ? FOPEN.NOFLUSH : 0) |
 		(backing === undefined ? 0 : FOPEN.PASSTHROUGH)
 	);
+}
+
+/** Up to the size that it was told the kernel gives a reader zeros for what is not there. */
+function isShorterThanTold({toldBytes}: Node, {sizeBytes}: Attributes): boolean {
+	return sizeBytes < toldBytes;
 }
 
 function accessOf(flags: number): Access {

@@ -1,6 +1,7 @@
 import {after, otherwise, type Awaitable} from '../../../base/awaitable.js';
 import {AbsentNameError} from '../../../fs/absent-name-error.js';
-import type {Inode} from '../../../fs/inode.js';
+import type {Attributes, Inode} from '../../../fs/inode.js';
+import type {Operations} from '../../../fs/operations.js';
 import type {Node} from '../nodes.js';
 import {ENTRY_OUT} from '../protocol/structs.js';
 import type {Body} from '../replies.js';
@@ -40,7 +41,7 @@ interface Looked {
 /** A `fuse_entry_out` of what there is under a name. */
 function found(inode: Inode, {parent, name, pid}: Looked, serving: Serving, signal: AbortSignal): Awaitable<Body> {
 	const {operations, nodes, retries} = serving;
-	return after(operations.getattr(inode, signal), attributes => {
+	return after(attributesOf(inode, operations, signal), attributes => {
 		// For nobody any more: the kernel would never forget it.
 		signal.throwIfAborted();
 		const node = retries.give(pid, parent, name, inode) ?? nodes.give(parent, name, inode, attributes.version);
@@ -50,6 +51,14 @@ function found(inode: Inode, {parent, name, pid}: Looked, serving: Serving, sign
 			fillEntry(ENTRY_OUT.at(view, at), node, of, serving);
 			return ENTRY_OUT.sizeBytes;
 		});
+	});
+}
+
+/** As a lookup tells them: the origin is asked where nothing else is known. */
+function attributesOf(inode: Inode, operations: Operations, signal: AbortSignal): Awaitable<Attributes> {
+	return after(operations.getattr(inode, signal), known => {
+		if (known.isProvisional !== true) return known;
+		return after(operations.announce(inode, signal), () => operations.getattr(inode, signal));
 	});
 }
 
