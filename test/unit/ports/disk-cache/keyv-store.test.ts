@@ -31,10 +31,10 @@ test('keyv/ttl: an item that has expired is not in the store any more', async t 
 	const clock = new TestClock();
 	const cache = openDiskCache(t, {clock});
 	const keyv = new Keyv({store: new KeyvStore(cache)});
-	await keyv.set('k', {a: 1}, 1000);
+	await keyv.set('k', {a: 1}, 60_000);
 	t.deepEqual(await keyv.get('k'), {a: 1});
 	t.true(cache.has('keyv:k'));
-	clock.advance(1001);
+	clock.advance(60_001);
 	t.false(cache.has('keyv:k'));
 	t.false(await keyv.has('k'));
 });
@@ -103,12 +103,12 @@ test('django/get_many, django/set_many, django/set_many_returns_empty_list_on_su
 	t.is(
 		await store.setMany([
 			{key: 'a', value: 1},
-			{key: 'b', value: 2, ttl: 1000},
+			{key: 'b', value: 2, ttl: 60_000},
 		]),
 		undefined,
 	);
 	t.deepEqual(await store.getMany(['a', 'b', 'c']), [1, 2, undefined]);
-	clock.advance(1001);
+	clock.advance(60_001);
 	t.deepEqual(await store.getMany(['a', 'b']), [1, undefined]);
 	t.deepEqual([await store.deleteMany(['a', 'b']), await store.deleteMany(['a'])], [true, false]);
 });
