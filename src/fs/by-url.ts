@@ -53,6 +53,6 @@ export async function evict(key: Key, {cache, openFiles, isReadOnly}: DriveConte
 	const open = openFiles.all(key);
 	// Where an inode is one version, who has another one open is no reason for the name to be there.
 	const isOpen = open.some(file => file.isBeingWritten || !openFiles.inodePerVersion);
-	for (const file of open) file.unlink();
+	await Promise.all(open.map(file => file.unlink()));
 	if (!(await cache.evict(key)) && !isOpen) throw new CacheError('not-stored', 'it is not stored');
 }

@@ -47,6 +47,8 @@ export class CachedFile implements OpenFile, Writable {
 	/** Whether what is open may write. */
 	#isForWriting = false;
 	#isUnlinked = false;
+	/** Settles when what was about to be stored is. */
+	#storing: Promise<void> | undefined;
 	#waiters: Array<() => void> = [];
 
 	private constructor(
@@ -119,10 +121,10 @@ export class CachedFile implements OpenFile, Writable {
 		stored.catch(() => undefined);
 	}
 
-	/** The name is gone: handles go on with what they have, and what is being written is not stored. */
-	unlink(): void {
+	async unlink(): Promise<void> {
 		this.#isUnlinked = true;
 		this.drive.openFiles.remove(this.key, this);
+		await this.#storing;
 	}
 
 	startReading(access: Access, signal: AbortSignal): Awaitable<void> {
@@ -160,12 +162,12 @@ export class CachedFile implements OpenFile, Writable {
 	}
 
 	async commit(put: Put): Promise<void> {
-		if (!this.#isUnlinked) await put.commit();
+		await this.#store(() => put.commit());
 		this.#wake();
 	}
 
 	async commitEmpty(put: Put): Promise<void> {
-		if (!this.#isUnlinked) await put.commitEmpty();
+		await this.#store(() => put.commitEmpty());
 	}
 
 	release(put?: Put): void {
@@ -176,6 +178,14 @@ export class CachedFile implements OpenFile, Writable {
 		}
 
 		this.#wake();
+	}
+
+	/** What has no name any more is not stored. */
+	async #store(commit: () => Promise<void>): Promise<void> {
+		if (this.#isUnlinked) return;
+		const storing = commit();
+		this.#storing = storing.catch(() => undefined);
+		await storing;
 	}
 
 	get #isJustPut(): boolean {

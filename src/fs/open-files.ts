@@ -7,8 +7,11 @@ export interface OpenFile extends FileInode {
 	readonly readers: number;
 	/** Whether something was written that is not stored yet. */
 	readonly isBeingWritten: boolean;
-	/** The name is gone. */
-	unlink(): void;
+	/**
+	 * The name is gone: handles go on with what they have, and what is being written is not stored. Resolves
+	 * when what was about to be stored already is, and can be removed as well.
+	 */
+	unlink(): Promise<void>;
 }
 
 /**

@@ -238,6 +238,21 @@ test('what is stored is only written as a whole; what is not needs no truncation
 	await drive.release(reading);
 });
 
+test('a name that is unlinked while what was written is about to be stored is not there afterwards', async t => {
+	for (const text of ['written', '']) {
+		const {drive, find, file, store, stored, names} = openDrive(t);
+		await store('before');
+		const handle = await drive.open(await file(), WRITE, NEVER);
+		if (text !== '') await drive.write(handle, Buffer.from(text), 0);
+		// close(2) has returned: an empty file is stored when its handle is released, any other when it is flushed.
+		const storing = Promise.resolve(text === '' ? drive.release(handle) : drive.flush(handle));
+		await drive.unlink(await find('by-url'), NAME);
+		await storing;
+		t.deepEqual(await names('by-url'), []);
+		t.is(await stored(), undefined);
+	}
+});
+
 test('a name that is unlinked while it is written is not stored', async t => {
 	const {drive, find, open, stored} = openDrive(t);
 	const handle = await open(WRITE);
