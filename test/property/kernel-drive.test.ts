@@ -54,7 +54,7 @@ function told(text: string): string {
 
 /** A drive, the program that uses it, and what is to come of that. */
 class World {
-	readonly #origin = new Map<number, string>();
+	readonly #origin = new Map<number, readonly string[]>();
 	readonly #stored = new Map<number, {readonly body: string; readonly isPut: boolean}>();
 	readonly #open = new Map<string, string>();
 	readonly #urls = new Map<number, string>();
@@ -68,15 +68,15 @@ class World {
 		for (const index of [0, 1, 2]) this.#serve(index, bodyOf({letter: 'o', size: 5000 * (index + 1)}));
 	}
 
-	async do(operation: Operation): Promise<void> {
+	async do(operation: Operation): Promise<unknown> {
 		switch (operation[0]) {
 			case 'read':
-				return this.#expect(operation, told(this.#fetched(operation[1])), 'read', this.#file(operation[1]));
+				await this.#fetch(operation, operation[1], 'read');
+				return;
 			case 'open': {
 				const [, index, place] = operation;
-				const text = this.#fetched(index);
-				this.#open.set(place, text);
-				return this.#expect(operation, told(text), 'open', place, this.#file(index));
+				this.#open.set(place, await this.#fetch(operation, index, 'open', place));
+				return;
 			}
 
 			case 'pread': {
@@ -136,7 +136,7 @@ class World {
 		const stored = this.#stored.get(index);
 		if (stored?.isPut === true) return;
 		await this.#expect(operation, 'done', 'touch', this.#file(index));
-		const text = this.#origin.get(index) ?? '';
+		const [text = ''] = this.#origin.get(index) ?? [];
 		if (stored === undefined || stored.body === text) return;
 		this.#stored.set(index, {body: text, isPut: false});
 		await this.#comesTrue('read', this.#file(index), told(text));
@@ -165,21 +165,32 @@ class World {
 		await until('stat knows', async () => this.#sizes(index).includes(await this.ask('stat', this.#file(index))), 5000);
 	}
 
-	/** What who opens it gets: what is stored, or from then on what the origin has. */
-	#fetched(index: number): string {
-		const body = this.#stored.get(index)?.body ?? this.#origin.get(index) ?? '';
+	/**
+	 * Who opens it gets what is stored, or from then on what the origin has; or what that had
+	 * when somebody looked at the file a moment before, whose answer is then the opener's.
+	 */
+	async #fetch(operation: Operation, index: number, ...command: string[]): Promise<string> {
+		const texts = this.#possible(index);
+		const answer = await this.#expect(operation, texts.map(told), ...command, this.#file(index));
+		const body = texts.find(text => told(text) === answer) ?? '';
 		if (!this.#stored.has(index)) this.#stored.set(index, {body, isPut: false});
 		return body;
 	}
 
+	#possible(index: number): readonly string[] {
+		const stored = this.#stored.get(index);
+		return stored === undefined ? (this.#origin.get(index) ?? []) : [stored.body];
+	}
+
 	/** Of what is not stored a stat may know nothing, or what the origin says. */
 	#sizes(index: number): string[] {
-		const stored = this.#stored.get(index);
-		return stored === undefined ? ['0', String(this.#origin.get(index)?.length)] : [String(stored.body.length)];
+		const sizes = this.#possible(index).map(({length}) => String(length));
+		return this.#stored.has(index) ? sizes : ['0', ...sizes];
 	}
 
 	#serve(index: number, text: string): void {
-		this.#origin.set(index, text);
+		const earlier = this.#stored.has(index) ? [] : (this.#origin.get(index) ?? []);
+		this.#origin.set(index, [text, ...earlier]);
 		this.#urls.set(index, this.drive.origin.serve(`/${this.run}/${index}`, {body: text, etag: `"${told(text)}"`}));
 	}
 
@@ -191,9 +202,9 @@ class World {
 		return this.drive.mount.path(this.#url(index));
 	}
 
-	async #expect(operation: Operation, expected: string | string[], ...command: unknown[]): Promise<void> {
+	async #expect(operation: Operation, expected: string | string[], ...command: unknown[]): Promise<string> {
 		const answer = await this.ask(...command);
-		if ([expected].flat().includes(answer)) return;
+		if ([expected].flat().includes(answer)) return answer;
 		throw new Error(`${operation.join(' ').slice(0, 100)}: ${answer}, and not ${[expected].flat().join(' or ')}`);
 	}
 

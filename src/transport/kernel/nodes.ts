@@ -1,8 +1,19 @@
 import type {Attributes, DirectoryInode, Inode} from '../../fs/inode.js';
+import type {HandleId} from '../../fs/operations.js';
 import {ROOT_NODE} from './protocol/flags.js';
 import {ProtocolError} from './protocol/protocol-error.js';
 
 type Version = NonNullable<Attributes['version']>;
+
+/** Who alone may open a node. */
+export interface Reservation {
+	/** The thread. */
+	readonly pid: number;
+	/** Whether it wants to read alone. */
+	readonly isReader: boolean;
+	/** What it will get; see `openAhead`. */
+	ahead?: {readonly handle: HandleId; readonly timer: NodeJS.Timeout} | undefined;
+}
 
 /** What the kernel knows by a number: a name in a directory that it has looked up, and still remembers. */
 export class Node {
@@ -20,8 +31,8 @@ export class Node {
 	releasing: Promise<void> | undefined;
 	/** Whether it may have pages of what was written, and not stored. */
 	hasOwnPages = false;
-	/** The only thread that may open it, until it has. */
-	reservedFor: number | undefined;
+	/** For the only thread that may open it, until it has. */
+	reservation: Reservation | undefined;
 	/** Those of its names that the kernel knows; undefined while there are none. */
 	children: Map<string, Node> | undefined;
 	/** The inode number, while it is of a version that is there. */
@@ -45,7 +56,7 @@ export class Node {
 
 	/** Whether nobody in particular is to open it next, and no reader would meet a writer. */
 	get isFree(): boolean {
-		return this.reservedFor === undefined && !this.isWritten;
+		return this.reservation === undefined && !this.isWritten;
 	}
 }
 

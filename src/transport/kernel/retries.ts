@@ -10,16 +10,16 @@ const MOST = 1000;
  * is given a node of its own, that nobody else opens before.
  */
 export class Retries {
-	/** What a thread could not open. */
-	readonly #nodes = new Map<number, Node>();
+	/** What a thread could not open, and whether it wanted to read alone. */
+	readonly #nodes = new Map<number, {readonly node: Node; readonly isReader: boolean}>();
 
 	constructor(private readonly nodes: Nodes) {}
 
 	/** A thread is to look again, for another node than this one. */
-	add(pid: number, node: Node): void {
+	add(pid: number, node: Node, isReader: boolean): void {
 		this.nodes.detach(node);
 		this.#nodes.delete(pid);
-		this.#nodes.set(pid, node);
+		this.#nodes.set(pid, {node, isReader});
 		const [oldest] = this.#nodes.keys();
 		if (this.#nodes.size > MOST && oldest !== undefined) this.#nodes.delete(oldest);
 	}
@@ -27,11 +27,11 @@ export class Retries {
 	/** The node for a thread that looks a name up again; undefined for one that looks it up as everybody does. */
 	give(pid: number, parent: Node, name: string, inode: Inode): Node | undefined {
 		const last = this.#nodes.get(pid);
-		if (last?.parent !== parent || last.name !== name) return undefined;
+		if (last?.node.parent !== parent || last.node.name !== name) return undefined;
 		const known = parent.children?.get(name);
-		if (known?.reservedFor === pid) return this.nodes.give(parent, name);
+		if (known?.reservation?.pid === pid) return this.nodes.give(parent, name);
 		const node = this.nodes.make(parent, name, inode);
-		node.reservedFor = pid;
+		node.reservation = {pid, isReader: last.isReader};
 		return node;
 	}
 
@@ -44,6 +44,6 @@ export class Retries {
 	take(pid: number, node: Node): boolean {
 		const last = this.#nodes.get(pid);
 		this.#nodes.delete(pid);
-		return last === node;
+		return last?.node === node;
 	}
 }

@@ -7,6 +7,7 @@ import type {Node} from '../nodes.js';
 import {FOPEN} from '../protocol/flags.js';
 import {ENTRY_OUT, OPEN_OUT, WRITE_OUT} from '../protocol/structs.js';
 import {HEADER_BYTES, type Fill} from '../replies.js';
+import {takeAhead} from './ahead.js';
 import {fillEntry} from './attributes.js';
 import {inodeOf, type Handlers, type Serving} from './handlers.js';
 
@@ -109,16 +110,17 @@ function openNode({node, access, pid}: Opening, serving: Serving, signal: AbortS
 	node.handles++;
 	return otherwise(
 		() => {
-			if (node.reservedFor !== undefined && node.reservedFor !== pid) throw new CacheError('replaced', 'it is kept');
+			if (node.reservation !== undefined && node.reservation.pid !== pid)
+				throw new CacheError('replaced', 'it is kept');
 			return after(inodeOf(node, operations, signal), inode =>
-				after(open(inode, {...access, version: node.version, asOpen}, serving, signal), handle =>
+				after(takeAhead(node) ?? open(inode, {...access, version: node.version, asOpen}, serving, signal), handle =>
 					after(operations.getattr(inode, signal), of => opened({node, access, pid}, handle, of, serving)),
 				),
 			);
 		},
 		error => {
 			noteReleased(node);
-			if (hasCode(error, 'replaced')) retries.add(pid, node);
+			if (hasCode(error, 'replaced')) retries.add(pid, node, !access.write);
 			throw error;
 		},
 	);
@@ -135,7 +137,7 @@ function opened({node, access}: Opening, handle: HandleId, of: Attributes, servi
 	}
 
 	openHandles.set(handle, node);
-	node.reservedFor = undefined;
+	node.reservation = undefined;
 	if (access.write) noteWriter(node);
 	else nodes.tell(node, of);
 	const backing = backings.open(node.id, access.write ? undefined : operations.backing(handle));

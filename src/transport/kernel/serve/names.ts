@@ -5,6 +5,7 @@ import type {Operations} from '../../../fs/operations.js';
 import type {Node} from '../nodes.js';
 import {ENTRY_OUT} from '../protocol/structs.js';
 import type {Body} from '../replies.js';
+import {openAhead} from './ahead.js';
 import {fillEntry, seconds} from './attributes.js';
 import {inodeOf, type Handlers, type Serving} from './handlers.js';
 
@@ -47,7 +48,9 @@ function found(inode: Inode, {parent, name, pid}: Looked, serving: Serving, sign
 		const node = retries.give(pid, parent, name, inode) ?? nodes.give(parent, name, inode, attributes.version);
 		// What is being written is as long as it is by now.
 		const own = node.isWritten ? operations.getattr(node.inode ?? inode, signal) : attributes;
-		return after(own, of => (view, at) => {
+		const told =
+			node.reservation === undefined ? own : openAhead(node, node.inode ?? inode, attributes, serving, signal);
+		return after(told, of => (view, at) => {
 			fillEntry(ENTRY_OUT.at(view, at), node, of, serving);
 			return ENTRY_OUT.sizeBytes;
 		});
