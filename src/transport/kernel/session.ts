@@ -39,7 +39,7 @@ const {EAGAIN, EINTR, EIO, ENOSYS, EPROTO} = constants.errno;
  * What is done within this is done, signal or not: a program with a timer of its
  * own need not expect EINTR from a file that is on the disk.
  */
-const INTERRUPT_AFTER_MS = 20;
+const INTERRUPT_AFTER_MS = 50;
 
 /** What changes something, and waits for nothing but the disk, is finished: half of it is worse. */
 const FINISHED: ReadonlySet<Served> = new Set([
