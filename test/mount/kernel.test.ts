@@ -138,7 +138,9 @@ test.serial('200 readers that wait for an origin are ended one after another, an
 test('no child of the drive, and nobody else, holds its device', async t => {
 	const {mount} = await start(t);
 	const fds = await readdir(`/proc/${mount.pid}/fd`);
-	const targets = await Promise.all(fds.map(fd => readlink(`/proc/${mount.pid}/fd/${fd}`).catch(() => 'closed by now')));
+	const targets = await Promise.all(
+		fds.map(fd => readlink(`/proc/${mount.pid}/fd/${fd}`).catch(() => 'closed by now')),
+	);
 	const devices = fds.filter((_, index) => targets[index] === '/dev/fuse');
 	// One for requests and replies, one for notifications.
 	t.is(devices.length, 2);
