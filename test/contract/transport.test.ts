@@ -12,7 +12,7 @@ type Body = (t: ExecutionContext, drive: {mount: Mount; origin: Origin; transpor
 
 function both(title: string, body: Body): void {
 	for (const transport of ['fuse-native', 'kernel'] as const satisfies readonly Transport[]) {
-		test(`${transport}: ${title}`, async t => body(t, {...(await startDrive(t, {transport})), transport}));
+		test.serial(`${transport}: ${title}`, async t => body(t, {...(await startDrive(t, {transport})), transport}));
 	}
 }
 
@@ -139,27 +139,30 @@ both('chmod, chown and times are accepted and change nothing', async (t, {mount}
 	t.is(await look(), before);
 });
 
-test('both list 3,000 entries alike: once each, from any place that was reached before, and again after rewinding', async t => {
-	const cacheDir = await workDirectory(t);
-	for (let index = 0; index < 3000; index++) await plant(cacheDir, URL_OF(index), String(index));
-	const listings: string[] = [];
-	for (const transport of ['fuse-native', 'kernel'] as const) {
-		const mount = await Mount.start(t, {cacheDir, transport});
-		await until('the store is read', () => mount.log.includes('store read'));
-		const {stdout, stderr} = await run('python3', ['-c', SEEKING, `${mount.directory}/by-url`]);
-		t.is(stderr, '', transport);
-		listings.push(stdout);
-		t.is(
-			(await run('find', [`${mount.directory}/by-key`, '-type', 'f', '-size', '-2'])).stdout.split('\n').length,
-			3001,
-		);
-		t.is((await run('ls', ['-l', `${mount.directory}/by-url`])).stdout.split('\n').length, 3002);
-		t.is(await mount.stop(), 0);
-	}
+test.serial(
+	'both list 3,000 entries alike: once each, from any place that was reached before, and again after rewinding',
+	async t => {
+		const cacheDir = await workDirectory(t);
+		for (let index = 0; index < 3000; index++) await plant(cacheDir, URL_OF(index), String(index));
+		const listings: string[] = [];
+		for (const transport of ['fuse-native', 'kernel'] as const) {
+			const mount = await Mount.start(t, {cacheDir, transport});
+			await until('the store is read', () => mount.log.includes('store read'));
+			const {stdout, stderr} = await run('python3', ['-c', SEEKING, `${mount.directory}/by-url`]);
+			t.is(stderr, '', transport);
+			listings.push(stdout);
+			t.is(
+				(await run('find', [`${mount.directory}/by-key`, '-type', 'f', '-size', '-2'])).stdout.split('\n').length,
+				3001,
+			);
+			t.is((await run('ls', ['-l', `${mount.directory}/by-url`])).stdout.split('\n').length, 3002);
+			t.is(await mount.stop(), 0);
+		}
 
-	t.is(listings[0], listings[1]);
-	t.is(listings[0]?.split('\n').filter(name => name.startsWith('http')).length, 3000);
-});
+		t.is(listings[0], listings[1]);
+		t.is(listings[0]?.split('\n').filter(name => name.startsWith('http')).length, 3000);
+	},
+);
 
 /** Lists a directory in full, then from each of some places on; prints the names, sorted. */
 const SEEKING = `

@@ -64,6 +64,7 @@ test('without anything said, every setting has its default', t => {
 		passthrough: 'auto',
 		userAgent: 'larder/1.2.3',
 		freshness: 'forever',
+		fuseFd: undefined,
 		hosts: [],
 		netrc: undefined,
 		proxy: 'auto',
