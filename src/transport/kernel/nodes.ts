@@ -1,3 +1,4 @@
+import type {Awaitable} from '../../base/awaitable.js';
 import type {Attributes, DirectoryInode, Inode} from '../../fs/inode.js';
 import type {HandleId} from '../../fs/operations.js';
 import {ROOT_NODE} from './protocol/flags.js';
@@ -11,7 +12,8 @@ export interface Reservation {
 	readonly pid: number;
 	/** Whether it wants to read alone. */
 	readonly isReader: boolean;
-	/** What it will get; see `openAhead`. */
+	/** What it will get, and whoever looks the name up meanwhile is told; see `openAhead`. */
+	told?: Awaitable<Attributes> | undefined;
 	ahead?: {readonly handle: HandleId; readonly timer: NodeJS.Timeout} | undefined;
 }
 

@@ -12,32 +12,33 @@ const READ: Access = {read: true, write: false, truncate: false};
 /**
  * Opens a node for the reader it is reserved for, when that looks it up: another
  * ESTALE would reach the program, so it is to get the version that it is told of,
- * whatever has come by then. Where there is nothing to open, its own open says why.
+ * whatever has come by then. Whoever else looks the name up meanwhile is told
+ * the same. Where there is nothing to open the file is empty, and its open says why.
  *
- * @param told - what it is told else.
- * @returns what it is told: how long what it will read is.
+ * @param told - what is told of a node that is not reserved for a reader.
  */
-export function openAhead(
-	node: Node,
-	inode: Inode,
-	told: Attributes,
-	serving: Serving,
-	signal: AbortSignal,
-): Awaitable<Attributes> {
-	const {operations, openHandles} = serving;
-	const {reservation} = node;
-	if (reservation?.isReader !== true || reservation.ahead !== undefined) return told;
-	const inTime = AbortSignal.any([signal, AbortSignal.timeout(AHEAD_MS)]);
-	const opening = otherwise(
-		() => operations.open(inode, READ, inTime),
-		() => undefined,
+export function openAhead(node: Node, told: Attributes, serving: Serving, signal: AbortSignal): Awaitable<Attributes> {
+	const {reservation, inode} = node;
+	if (reservation?.isReader !== true || inode === undefined) return told;
+	if (reservation.told !== undefined) return reservation.told;
+	// From here on its inode stays the one that is opened.
+	node.handles++;
+	reservation.told = otherwise(
+		() => open(node, inode, serving, AbortSignal.any([signal, AbortSignal.timeout(AHEAD_MS)])),
+		() => {
+			node.handles--;
+			return {...told, sizeBytes: 0, validForMs: 0};
+		},
 	);
-	return after(opening, handle => {
-		if (handle === undefined) return told;
+	return reservation.told;
+}
+
+function open(node: Node, inode: Inode, serving: Serving, signal: AbortSignal): Awaitable<Attributes> {
+	const {operations, openHandles} = serving;
+	return after(operations.open(inode, READ, signal), handle => {
 		openHandles.set(handle, node);
-		node.handles++;
 		const timer = setTimeout(() => void drop(node, serving), AHEAD_MS).unref();
-		reservation.ahead = {handle, timer};
+		if (node.reservation !== undefined) node.reservation.ahead = {handle, timer};
 		return operations.getattr(inode, signal);
 	});
 }
@@ -50,6 +51,7 @@ export function takeAhead(node: Node): HandleId | undefined {
 	clearTimeout(ahead.timer);
 	node.handles--;
 	reservation.ahead = undefined;
+	reservation.told = undefined;
 	return ahead.handle;
 }
 

@@ -130,7 +130,7 @@ function openNode({node, access, pid}: Opening, serving: Serving, signal: AbortS
 function opened({node, access}: Opening, handle: HandleId, of: Attributes, serving: Serving): Awaitable<Fill> {
 	const {operations, nodes, openHandles, backings} = serving;
 	// Meanwhile the kernel may have been told of another version.
-	if (!access.write && (!node.isStill(of.version) || isShorterThanTold(node, of))) {
+	if (!access.write && !(node.isStill(of.version) && isAsTold(node, of))) {
 		return after(operations.release(handle, new AbortController().signal), () => {
 			throw new CacheError('replaced', 'it is another version by now');
 		});
@@ -191,9 +191,12 @@ function openFlagsOf(node: Node, {write}: Access, {version, isWhole}: Attributes
 	);
 }
 
-/** Up to the size that it was told the kernel gives a reader zeros for what is not there. */
-function isShorterThanTold({toldBytes}: Node, {sizeBytes}: Attributes): boolean {
-	return sizeBytes < toldBytes;
+/**
+ * Up to the size that it was told the kernel gives a reader zeros for what is not there; beyond it, it asks for
+ * the size, and does not believe the answer where a lookup is answered at the same time.
+ */
+function isAsTold({toldBytes}: Node, {sizeBytes}: Attributes): boolean {
+	return sizeBytes === toldBytes;
 }
 
 function accessOf(flags: number): Access {

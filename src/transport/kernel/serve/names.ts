@@ -48,8 +48,7 @@ function found(inode: Inode, {parent, name, pid}: Looked, serving: Serving, sign
 		const node = retries.give(pid, parent, name, inode) ?? nodes.give(parent, name, inode, attributes.version);
 		// What is being written is as long as it is by now.
 		const own = node.isWritten ? operations.getattr(node.inode ?? inode, signal) : attributes;
-		const told =
-			node.reservation === undefined ? own : openAhead(node, node.inode ?? inode, attributes, serving, signal);
+		const told = after(own, of => openAhead(node, of, serving, signal));
 		return after(told, of => (view, at) => {
 			fillEntry(ENTRY_OUT.at(view, at), node, of, serving);
 			return ENTRY_OUT.sizeBytes;
