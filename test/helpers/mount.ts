@@ -19,7 +19,7 @@ export const TRANSPORT: Transport = process.env['LARDER_TEST_TRANSPORT'] === 'ke
 /** How often an origin is asked when somebody looks at a name of which nothing is stored. */
 export const ASKED_BY_LOOKUP = TRANSPORT === 'kernel' ? 1 : 0;
 
-const START_DEADLINE_MS = 20_000;
+const START_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 15_000;
 
 export interface MountOptions {
