@@ -53,7 +53,8 @@ export class Items {
 		const stored = disk.put(key);
 		const add = () => {
 			const now = this.engine.now();
-			return statements.incr.get(delta, now, now, stored.key, stored.raw, now);
+			// To its end: only there SQLite looks whether the log is long enough for a checkpoint.
+			return statements.incr.all(delta, now, now, stored.key, stored.raw, now)[0];
 		};
 		const sum = transaction.statement(add, isRetried);
 		if (sum !== undefined) return sum;
@@ -134,7 +135,7 @@ export class Items {
 	pop({key, raw}: StoredKey, options: FieldOptions): unknown {
 		const {engine} = this;
 		const now = engine.now();
-		const remove = () => engine.statements.pop.get(key, raw, now);
+		const remove = () => engine.statements.pop.all(key, raw, now)[0];
 		const use = (row: ValueRow | undefined) => {
 			const value = row === undefined ? GONE : this.#fetch(row);
 			if (row === undefined || value === GONE) return withFields(options.default, options, null, null);

@@ -19,7 +19,10 @@ const TEXTS = `raw = 1 AND key > @prefix || '-000000000000000' AND key < @prefix
 
 type Action = 'push' | 'peek' | 'pull';
 
-/** The statements of queues, each made when it is first used. All throw RangeError for a prefix with NUL or a lone surrogate. */
+/**
+ * The statements of queues, each made when it is first used. All throw RangeError for a prefix with NUL or a lone surrogate.
+ * What changes something is run to its end, by `all`: SQLite looks whether the log is long enough for a checkpoint only there.
+ */
 export class Queues {
 	readonly #statements = new Map<string, Statement<unknown[], unknown>>();
 
@@ -27,7 +30,7 @@ export class Queues {
 
 	/** One statement: two that push at once get two keys. @returns the key. */
 	push(prefix: string | null, side: Side, stored: Stored): string | number {
-		return this.#prepared('push', prefix, side).get(...stored, {prefix}) as string | number;
+		return this.#prepared('push', prefix, side).all(...stored, {prefix})[0] as string | number;
 	}
 
 	/** The item at that side, expired or not. */
@@ -37,7 +40,7 @@ export class Queues {
 
 	/** Removes it. */
 	pull(prefix: string | null, side: Side): ItemRow | undefined {
-		return this.#prepared('pull', prefix, side).get({prefix}) as ItemRow | undefined;
+		return this.#prepared('pull', prefix, side).all({prefix})[0] as ItemRow | undefined;
 	}
 
 	#prepared(action: Action, prefix: string | null, side: Side): Statement<unknown[], unknown> {

@@ -1,3 +1,4 @@
+import {statSync} from 'node:fs';
 import test from 'ava';
 import {Cache} from '../../../../src/ports/disk-cache/index.js';
 import {TestClock} from '../../../helpers/cache.js';
@@ -105,5 +106,24 @@ test('core/push_pull_prefix: a prefix that SQLite has another text for is an err
 	for (const prefix of ['', '%_', 'ä\ufffd', '-1']) {
 		cache.push(prefix, {prefix});
 		t.is(cache.pull({prefix})[1], prefix);
+	}
+});
+
+test('the write-ahead log does not grow with what is pushed, pulled, counted and popped', t => {
+	const works: Array<(cache: Cache, index: number) => unknown> = [
+		(cache, index) => cache.push(index),
+		cache => cache.pull(),
+		cache => cache.incr('count'),
+		(cache, index) => cache.pop(`key ${index}`),
+	];
+	for (const work of works) {
+		const cache = openDiskCache(t);
+		for (let index = 0; index < 2000; index++) cache.set(`key ${index}`, index);
+		cache.transact(() => {
+			for (let index = 0; index < 2000; index++) cache.push(index);
+		});
+		for (let index = 0; index < 2000; index++) work(cache, index);
+		// SQLite writes it back into the database at 1,000 pages of 4 KiB, and begins anew.
+		t.true(statSync(`${cache.directory}/cache.db-wal`).size < 8_000_000, String(work));
 	}
 });
