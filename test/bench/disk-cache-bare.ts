@@ -70,7 +70,7 @@ function operate(kind: Operation): (call: number) => unknown {
 		case 'miss':
 			return call => get.get(`none ${call}`, 1);
 		case 'incr':
-			return () => incr.get('number', 1);
+			return () => incr.all('number', 1);
 		case 'delete':
 			return call => remove.run(`key ${call}`, 1);
 		default:
