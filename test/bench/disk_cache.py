@@ -1,13 +1,11 @@
 """A process with the original's disk-cache open: jobs and answers are those of disk-cache-jobs.ts."""
 
-import json
 import os
 import random
-import resource
-import sys
-import time
 
 import diskcache
+
+from serve_calls import serve_calls
 
 SMALL, LARGE, MIXED_KEYS, LRU_KEYS = b"\1" * 1024, b"\1" * 65536, 100, 1000
 
@@ -68,21 +66,4 @@ OPERATE = {
     "mixed": mixed,
 }
 
-opened = None
-for line in sys.stdin:
-    job = json.loads(line)
-    before, since = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    try:
-        if job["kind"] == "open":
-            opened = Caches(job["directory"])
-        else:
-            operation = OPERATE[job["kind"]]
-            for call in range(job["calls"]):
-                operation(opened, call)
-    except Exception as error:
-        print(json.dumps({"failed": repr(error)}), flush=True)
-        continue
-    seconds, after = time.perf_counter() - since, resource.getrusage(resource.RUSAGE_SELF)
-    cpu = {"user": after.ru_utime - before.ru_utime, "system": after.ru_stime - before.ru_stime}
-    done = {"seconds": seconds, "cpu": cpu, "bytes": 0, "peakRssBytes": after.ru_maxrss * 1024}
-    print(json.dumps({"done": done}), flush=True)
+serve_calls(Caches, OPERATE)

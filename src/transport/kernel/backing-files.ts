@@ -37,11 +37,6 @@ export class BackingFiles {
 		this.#device = device;
 	}
 
-	/** Files that the kernel knows by now. */
-	get size(): number {
-		return [...this.#modes.values()].filter(({backing}) => backing !== undefined).length;
-	}
-
 	/**
 	 * A node was opened: for reading alone, or for writing by itself.
 	 *
