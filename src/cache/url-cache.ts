@@ -218,9 +218,7 @@ export class UrlCache {
 
 	/** What a listing shows of each entry, in no order that matters. */
 	*list(): Generator<Glimpse & {readonly key: Key}> {
-		for (const entry of this.#store.entries()) {
-			yield {key: entry.key, ...this.#glimpseOfEntry(entry)};
-		}
+		for (const entry of this.#store.entries()) yield this.#glimpseOfEntry(entry);
 	}
 
 	entries(): Iterable<Entry> {
@@ -294,10 +292,10 @@ export class UrlCache {
 		return this.glimpseOf(key, this.#store.lookup(key));
 	}
 
-	#glimpseOfEntry(entry: Entry): Glimpse {
-		const {data, sidecar, sizeBytes} = entry;
+	#glimpseOfEntry(entry: Entry): Glimpse & {readonly key: Key} {
+		const {key, data, sidecar, sizeBytes} = entry;
 		const [id, validForMs] = [new VersionId(data), this.validForMs(entry)];
-		return {url: sidecar.url, sizeBytes, modifiedAtMs: modifiedAtMs(entry), id, validForMs, isStored: true};
+		return {key, url: sidecar.url, sizeBytes, modifiedAtMs: modifiedAtMs(entry), id, validForMs, isStored: true};
 	}
 
 	/** The key of what the URL of a key that has nothing of its own has moved to. */

@@ -309,8 +309,8 @@ interface Contents {
 function attributesOf(key: Key, contents: Contents, {isReadOnly}: DriveContext): Attributes {
 	const {sizeBytes, modifiedAtMs, id: version, validForMs = 0, isWhole = false, isProvisional = false} = contents;
 	const bits = permissions('file', isReadOnly);
-	const known = {...(version !== undefined && {version}), validForMs, isWhole, isProvisional};
-	return {kind: 'file', ino: inodeNumber(key), permissions: bits, sizeBytes, modifiedAtMs, ...known};
+	const known = {sizeBytes, modifiedAtMs, version, validForMs, isWhole, isProvisional};
+	return {kind: 'file', ino: inodeNumber(key), permissions: bits, ...known};
 }
 
 class ReadingHandle extends ReadOnlyHandle {

@@ -12,7 +12,7 @@ export interface Attributes {
 	readonly sizeBytes: number;
 	readonly modifiedAtMs: number;
 	/** Of a file: which bytes a reader gets, as far as is known. Of one that is open for reading: which it gets. */
-	readonly version?: VersionId;
+	readonly version?: VersionId | undefined;
 	/** How long it stays so, if no change is announced, in ms; 0 where that is not known. */
 	readonly validForMs?: number;
 	/** Of a file that is open for reading: all of it is there, and reading it never waits. */

@@ -54,8 +54,8 @@ export interface FillRow {
 }
 
 const ENTRY = 'sidecar, size_bytes, allocated_bytes, stored_at, data, sidecar_file';
-/** For where the key is not known. */
-const KEYED_ENTRY = `id, key, ${ENTRY}`;
+/** For where the key is not known. As text: a Buffer takes as long to make as the rest of the row. */
+const KEYED_ENTRY = `id, lower(hex(key)) AS key, ${ENTRY}`;
 const USE = 'stored_at, accessed_at, accesses';
 const BATCH = 'coalesce((SELECT batch FROM processes WHERE id = :process), 0) AS batch';
 /** Rows read at a time: none of it holds a snapshot open, so that the log of changes can be folded in. */
@@ -64,7 +64,9 @@ const PAGE = 128;
 const RECENT = 1024;
 
 type SummedColumns = Pick<Row, 'size_bytes' | 'allocated_bytes' | 'pinned'>;
-type StoredRow = EntryRow & Use & {readonly id: number; readonly key: Buffer};
+type StoredRow = EntryRow & Use & {readonly id: number; readonly key: Key};
+/** The columns of `KEYED_ENTRY`. */
+type KeyedValues = readonly [number, Key, string, number, number, number, string, string];
 
 /** What the catalogue is asked, each question a statement prepared once. */
 export class CatalogueReader {
@@ -73,7 +75,7 @@ export class CatalogueReader {
 	readonly #counted: Statement<[Buffer], SummedColumns>;
 	readonly #use: Statement<[{key: Buffer; process: number}], Use & WrittenBatch>;
 	readonly #usage: Statement<[{process: number}], Usage>;
-	readonly #page: Statement<[number], StoredRow>;
+	readonly #page: Statement<[number], KeyedValues>;
 	readonly #limits: Statement<[], {name: string; value: string}>;
 	readonly #fill: Statement<[Buffer], FillRow>;
 	readonly #processes: Statement<[], ProcessRow>;
@@ -95,7 +97,9 @@ export class CatalogueReader {
 				(SELECT coalesce(sum(held_bytes), 0) FROM processes WHERE id <> :process) AS heldByOthers,
 				${BATCH}
 			FROM totals`);
-		this.#page = prepare(`SELECT ${KEYED_ENTRY} FROM entries WHERE id > ? ORDER BY id LIMIT ${PAGE}`);
+		this.#page = prepare<[number], KeyedValues>(
+			`SELECT ${KEYED_ENTRY} FROM entries WHERE id > ? ORDER BY id LIMIT ${PAGE}`,
+		).raw();
 		this.#limits = prepare('SELECT name, value FROM limits');
 		this.#fill = prepare(`
 			SELECT process, identity, heartbeat, progress FROM fills JOIN processes ON processes.id = process WHERE key = ?`);
@@ -166,10 +170,10 @@ export class CatalogueReader {
 	*entries(): Generator<Entry> {
 		for (let after = 0; ;) {
 			const rows = this.#page.all(after);
-			for (const row of rows) yield toEntry(hex(row.key), row);
+			for (const row of rows) yield entryOf(row);
 			const last = rows.at(-1);
 			if (last === undefined) return;
-			after = last.id;
+			[after] = last;
 		}
 	}
 
@@ -194,7 +198,7 @@ export class CatalogueReader {
 		const page = this.database.prepare(`${select} AND ${bounds} ORDER BY ${place} LIMIT ${PAGE}`);
 		for (let after = Array<number>(order.length + 1).fill(-Infinity); ;) {
 			const rows = page.all(...after, ...placeOf(end)) as StoredRow[];
-			for (const row of rows) yield {entry: toEntry(hex(row.key), row), use: row};
+			for (const row of rows) yield {entry: toEntry(row.key, row), use: row};
 			const last = rows.at(-1);
 			if (last === undefined) return;
 			after = placeOf(last);
@@ -211,6 +215,11 @@ export class CatalogueReader {
 
 		return this.#recent;
 	}
+}
+
+function entryOf(row: KeyedValues): Entry {
+	const [, key, sidecar, size_bytes, allocated_bytes, stored_at, data, sidecar_file] = row;
+	return toEntry(key, {sidecar, size_bytes, allocated_bytes, stored_at, data, sidecar_file});
 }
 
 export function blob(key: Key): Buffer {

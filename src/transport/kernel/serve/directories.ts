@@ -1,8 +1,7 @@
 import {after, type Awaitable} from '../../../base/awaitable.js';
 import {CacheError} from '../../../base/errors.js';
-import type {Attributes, Dentry, Inode} from '../../../fs/inode.js';
+import type {Attributes, Inode} from '../../../fs/inode.js';
 import {HandleTable} from '../../../fs/handle-table.js';
-import {toStat} from '../../stat.js';
 import {Listing} from '../listing.js';
 import {DirentPacker, type DirentFacts} from '../protocol/dirents.js';
 import type {Request} from '../protocol/request.js';
@@ -12,11 +11,8 @@ import type {ReplyBuffers} from '../reply-buffers.js';
 import {fillEntry} from './attributes.js';
 import {inodeOf, type Handlers, type Serving} from './handlers.js';
 
-/** `.` and `..` come first, at the offsets of these; what is listed follows. */
-const DOTS = ['.', '..'];
-
-/** Adds an entry to a reply. @returns whether there was room for it. */
-type Add = (packer: DirentPacker, facts: DirentFacts, dentry: Dentry | undefined, attributes: Attributes) => boolean;
+/** Adds an entry to a reply; with what it is, where that is to be told. @returns whether there was room for it. */
+type Add = (packer: DirentPacker, facts: DirentFacts, attributes: Attributes | undefined) => boolean;
 
 /** What is about listing: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR. */
 export function serveDirectories(
@@ -27,14 +23,14 @@ export function serveDirectories(
 	const rewound = (request: Request<'READDIR' | 'READDIRPLUS'>, directory: Inode, signal: AbortSignal) => {
 		const listing = listings.get(request.args.fh);
 		if (request.args.offset !== 0) return listing;
-		return after(operations.readdir(directory, signal), list => listing.rewind(list));
+		return after(operations.readdir(directory, signal), list => listing.rewind(directory.attributes(), list));
 	};
 	const read = (request: Request<'READDIR' | 'READDIRPLUS'>, add: Add, signal: AbortSignal): Awaitable<Data> =>
 		after(inodeOf(nodes.get(request.nodeid), operations, signal), directory =>
 			after(rewound(request, directory, signal), listing => {
 				// For nobody any more: the kernel would never forget what it is given here.
 				signal.throwIfAborted();
-				return pack(request, listing, directory.attributes(), add, serving.buffers);
+				return pack(request, listing, add, serving.buffers);
 			}),
 		);
 	return {
@@ -51,11 +47,11 @@ export function serveDirectories(
 		READDIR: (request, signal) => read(request, (packer, facts) => packer.add(facts), signal),
 		READDIRPLUS(request, signal) {
 			const parent = nodes.get(request.nodeid);
-			const add: Add = (packer, facts, dentry, attributes) => {
+			const add: Add = (packer, facts, attributes) => {
 				const out = packer.addPlus(facts);
-				// `.` and `..` stay without a node: the kernel knows them. And what is written is looked up.
-				if (out !== undefined && dentry !== undefined && parent.children?.get(dentry.name)?.isFree !== false) {
-					const node = nodes.give(parent, dentry.name, undefined, attributes.version);
+				// What is written is looked up.
+				if (out !== undefined && attributes !== undefined && parent.children?.get(facts.name)?.isFree !== false) {
+					const node = nodes.give(parent, facts.name, undefined, attributes.version);
 					fillEntry(out, node, attributes, serving);
 				}
 
@@ -74,7 +70,6 @@ export function serveDirectories(
 function pack(
 	{args: {offset, size}}: Request<'READDIR' | 'READDIRPLUS'>,
 	listing: Listing,
-	directory: Attributes,
 	add: Add,
 	buffers: ReplyBuffers,
 ): Data {
@@ -82,12 +77,8 @@ function pack(
 	buffer.bytes.fill(0, HEADER_BYTES, HEADER_BYTES + size);
 	const packer = new DirentPacker(buffer, HEADER_BYTES, size);
 	for (let at = offset; ; at++) {
-		const dentry = at < DOTS.length ? undefined : listing.at(at - DOTS.length);
-		const name = DOTS[at] ?? dentry?.name;
-		if (name === undefined) break;
-		const attributes = dentry?.attributes() ?? directory;
-		const {ino, mode} = toStat(attributes);
-		if (!add(packer, {ino, mode, name, next: at + 1}, dentry, attributes)) break;
+		const facts = listing.at(at);
+		if (facts === undefined || !add(packer, facts, listing.attributesAt(at))) break;
 	}
 
 	return {buffer, sizeBytes: packer.sizeBytes};

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type {Dentry} from '../../../../src/fs/inode.js';
+import type {Attributes, Dentry} from '../../../../src/fs/inode.js';
 import {Listing} from '../../../../src/transport/kernel/listing.js';
 import {ProtocolError} from '../../../../src/transport/kernel/protocol/protocol-error.js';
 import {ReplyBuffers} from '../../../../src/transport/kernel/reply-buffers.js';
@@ -35,22 +35,37 @@ test('more than a kernel may ask for is refused before there is memory for it', 
 	t.throws(() => new ReplyBuffers().take(2 ** 31), {instanceOf: ProtocolError});
 });
 
-test('the offsets of a listing stay, and nothing is asked for before it is read', t => {
+test('the offsets of a listing stay, nothing is asked for before it is read, and what was gone on from is not kept', t => {
 	const asked: string[] = [];
-	function* names(): Iterable<Dentry> {
-		for (const name of ['a', 'b', 'c']) {
+	const attributes = (ino: number): Attributes => {
+		return {kind: 'file', ino, permissions: 0o644, sizeBytes: ino, modifiedAtMs: 0};
+	};
+	function* files(): Iterable<Dentry> {
+		for (const [index, name] of ['a', 'b', 'c'].entries()) {
 			asked.push(name);
-			yield {name} as Dentry;
+			yield {name, attributes: () => attributes(10 + index)};
 		}
 	}
 
 	const listing = new Listing();
 	t.is(listing.at(0), undefined);
-	listing.rewind(names());
-	t.is(listing.at(1)?.name, 'b');
+	listing.rewind({...attributes(7), kind: 'directory'}, files());
+	t.deepEqual(
+		[0, 1].map(at => [listing.at(at)?.name, listing.at(at)?.ino, listing.attributesAt(at)]),
+		[
+			['.', 7, undefined],
+			['..', 7, undefined],
+		],
+	);
+	t.deepEqual(asked, []);
+	t.is(listing.at(3)?.name, 'b');
+	t.is(listing.attributesAt(3)?.sizeBytes, 11);
 	t.deepEqual(asked, ['a', 'b']);
-	t.is(listing.at(0)?.name, 'a');
-	t.is(listing.at(3), undefined);
-	t.is(listing.at(2)?.name, 'c');
+	const {name, ino, next, mode = 0} = listing.at(2) ?? {};
+	t.deepEqual([name, ino, next, mode >>> 12], ['a', 10, 3, 8]);
+	t.is(listing.attributesAt(2), undefined);
+	t.is(listing.at(5), undefined);
+	t.is(listing.at(4)?.name, 'c');
+	t.is(listing.attributesAt(4)?.sizeBytes, 12);
 	t.deepEqual(asked, ['a', 'b', 'c']);
 });
