@@ -1,7 +1,10 @@
+import type {Backing} from '../store/backing.js';
 import {modifiedAtMs, type Entry} from '../store/entry.js';
 import type {Pin} from '../store/pin.js';
 import type {Fill} from './fill.js';
 import {VersionId} from './version-id.js';
+
+export type {Backing};
 
 /**
  * An entry pinned open, perhaps still filling: one run of bytes that does not
@@ -23,8 +26,8 @@ export interface Version {
 	read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number>;
 	/** As `read`, for who does not wait: undefined where it might have to. */
 	readAtOnce(buffer: Uint8Array, position: number): number | undefined;
-	/** The descriptor of a file that is these bytes, while this is open; undefined where there is none, be it that they have all come by now. */
-	readonly backing: number | undefined;
+	/** A file that is these bytes, while this is open; undefined where there is none, be it that they have all come by now. */
+	readonly backing: Backing | undefined;
 	/** The entry whose bytes these are; undefined while, or because, they are not stored. */
 	readonly entry: Entry | undefined;
 	/** Bytes there so far, for who shows progress. */
@@ -57,8 +60,8 @@ export class StoredVersion implements Version {
 		return this.pin.entry;
 	}
 
-	get backing(): number {
-		return this.pin.fd;
+	get backing(): Backing {
+		return this.pin;
 	}
 
 	get arrivedBytes(): number {

@@ -4,7 +4,7 @@ import {CacheError} from '../base/errors.js';
 import {redact} from '../base/redact.js';
 import type {Put} from '../cache/put.js';
 import type {Key, VersionId} from '../cache/url-cache.js';
-import type {Version} from '../cache/version.js';
+import type {Backing, Version} from '../cache/version.js';
 import type {DriveContext} from './drive-context.js';
 import {ReadOnlyHandle, type FileHandle} from './handle.js';
 import {permissions, type Access, type Attributes} from './inode.js';
@@ -147,7 +147,7 @@ export class CachedFile implements OpenFile, Writable {
 	}
 
 	/** Of the version that is read. */
-	get backing(): number | undefined {
+	get backing(): Backing | undefined {
 		return this.#version?.backing;
 	}
 
@@ -322,7 +322,7 @@ class ReadingHandle extends ReadOnlyHandle {
 		return this.file.read(buffer, position, signal);
 	}
 
-	override backing(): number | undefined {
+	override backing(): Backing | undefined {
 		return this.file.backing;
 	}
 

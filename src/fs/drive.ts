@@ -11,7 +11,7 @@ import type {Access, Attributes, Dentry, DirectoryInode, Inode} from './inode.js
 import {Leases} from './leases.js';
 import {inodeNumber, MAX_LISTED_NAME_BYTES} from './names.js';
 import {OpenFiles} from './open-files.js';
-import type {ChangeListener, FileSystemSpace, HandleId, Operations} from './operations.js';
+import type {Backing, ChangeListener, FileSystemSpace, HandleId, Operations} from './operations.js';
 import {Root} from './root.js';
 
 export interface DriveOptions {
@@ -68,7 +68,7 @@ export class Drive implements Operations {
 		return after(inode.open(access, signal), handle => this.#handles.add(handle));
 	}
 
-	backing(handle: HandleId): number | undefined {
+	backing(handle: HandleId): Backing | undefined {
 		return this.#handles.get(handle).backing();
 	}
 

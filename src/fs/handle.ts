@@ -1,5 +1,6 @@
 import type {Awaitable} from '../base/awaitable.js';
 import {CacheError} from '../base/errors.js';
+import type {Backing} from '../cache/version.js';
 
 /** One open file. */
 export interface FileHandle {
@@ -11,7 +12,7 @@ export interface FileHandle {
 	 */
 	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	/** See `Operations.backing`. */
-	backing(): number | undefined;
+	backing(): Backing | undefined;
 	write(data: Uint8Array, position: number): Promise<void>;
 	truncate(sizeBytes: number): Promise<void>;
 	/** Somebody closed a descriptor of it: close(2) reports what this throws. */
@@ -25,7 +26,7 @@ export abstract class ReadOnlyHandle implements FileHandle {
 	abstract read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	abstract release(): Awaitable<void>;
 
-	backing(): number | undefined {
+	backing(): Backing | undefined {
 		return undefined;
 	}
 

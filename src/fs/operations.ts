@@ -1,6 +1,9 @@
 import type {Awaitable} from '../base/awaitable.js';
 import type {VersionId} from '../cache/url-cache.js';
+import type {Backing} from '../cache/version.js';
 import type {Access, Attributes, Dentry, DirectoryInode, Inode} from './inode.js';
+
+export type {Backing};
 
 /** A handle as a transport knows it. */
 export type HandleId = number;
@@ -42,10 +45,10 @@ export interface Operations {
 	readdir(directory: Inode, signal: AbortSignal): Awaitable<Iterable<Dentry>>;
 	open(inode: Inode, access: Access, signal: AbortSignal): Awaitable<HandleId>;
 	/**
-	 * The descriptor of a file that has what the handle reads, all of it and nothing else, for as long as the handle
-	 * is open; undefined where there is none.
+	 * A file that has what the handle reads, all of it and nothing else, for as long as the handle is open; undefined
+	 * where there is none.
 	 */
-	backing(handle: HandleId): number | undefined;
+	backing(handle: HandleId): Backing | undefined;
 	/** Fills `buffer`; a shorter read is the end of the file. */
 	read(handle: HandleId, buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	/** Writes all of `data`. */

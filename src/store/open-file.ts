@@ -62,20 +62,30 @@ export class OpenFile {
 		return length;
 	}
 
+	/** As `read`, now; undefined where that would hold up everything else. */
+	readAtOnce(buffer: Uint8Array, position: number): number | undefined {
+		if (buffer.byteLength > MAX_IMMEDIATE_BYTES) return undefined;
+		return this.atOnce(fd => readNow(fd, buffer, position));
+	}
+
 	/**
-	 * As `read`, now; undefined where that would hold up everything else.
+	 * What `read` returns, which reads from the file now; undefined, and not called, where that would hold up everything else.
 	 *
 	 * What lies in the page cache is there sooner than a trip through the thread
 	 * pool takes (128 KiB: 14 against 45 microseconds). Nobody tells whether it
 	 * does; but a read that was slow went to the disk, and so will the next ones.
 	 */
-	readAtOnce(buffer: Uint8Array, position: number): number | undefined {
+	atOnce(read: (fd: number) => number): number | undefined {
+		if (this.#closed) throw new CacheError('aborted', 'the file was closed');
 		if (this.#readsToQueue > 0) {
 			this.#readsToQueue--;
 			return undefined;
 		}
 
-		return buffer.byteLength <= MAX_IMMEDIATE_BYTES ? this.#readNow(buffer, position) : undefined;
+		const startedAt = performance.now();
+		const count = read(this.fd);
+		if (performance.now() - startedAt > SLOW_MS) this.#readsToQueue = READS_TO_QUEUE;
+		return count;
 	}
 
 	/** Writes all of `chunks`, one after another, from byte `position`. */
@@ -118,20 +128,6 @@ export class OpenFile {
 		else this.#closeWhenIdle();
 	}
 
-	#readNow(buffer: Uint8Array, position: number): number {
-		if (this.#closed) throw new CacheError('aborted', 'the file was closed');
-		const startedAt = performance.now();
-		let length = 0;
-		while (length < buffer.byteLength) {
-			const count = readSync(this.fd, buffer, length, buffer.byteLength - length, position + length);
-			if (count === 0) break;
-			length += count;
-		}
-
-		if (performance.now() - startedAt > SLOW_MS) this.#readsToQueue = READS_TO_QUEUE;
-		return length;
-	}
-
 	#call<T>(start: (done: (error: Error | null, value: T) => void) => void): Promise<T> {
 		if (this.#closed) return Promise.reject(new CacheError('aborted', 'the file was closed'));
 		this.#calls++;
@@ -154,6 +150,17 @@ function openWith(file: string, flags: number): Promise<OpenFile> {
 	return new Promise((resolve, reject) => {
 		open(file, flags, FILE_MODE, (error, fd) => (error ? reject(error) : resolve(new OpenFile(fd))));
 	});
+}
+
+function readNow(fd: number, buffer: Uint8Array, position: number): number {
+	let length = 0;
+	while (length < buffer.byteLength) {
+		const count = readSync(fd, buffer, length, buffer.byteLength - length, position + length);
+		if (count === 0) break;
+		length += count;
+	}
+
+	return length;
 }
 
 /** writev(2) may write less than asked for. */

@@ -1,4 +1,5 @@
 import {CacheError} from '../base/errors.js';
+import type {Backing} from './backing.js';
 import {sameFile, type Entry} from './entry.js';
 import type {OpenFile} from './open-file.js';
 
@@ -9,7 +10,7 @@ const SMALL_BYTES = 4 * 1024 * 1024;
  * An entry held open: its bytes stay as they are, and readable, whatever
  * becomes of the entry meanwhile. Close it, once.
  */
-export class Pin {
+export class Pin implements Backing {
 	#closed = false;
 
 	constructor(
@@ -35,9 +36,17 @@ export class Pin {
 		return length === undefined ? undefined : this.#checked(length);
 	}
 
-	/** Of the file, until this is closed. */
 	get fd(): number {
 		return this.file.fd;
+	}
+
+	get sizeBytes(): number {
+		return this.entry.sizeBytes;
+	}
+
+	takeAtOnce(take: (fd: number) => number): number | undefined {
+		const taken = this.file.atOnce(take);
+		return taken === undefined ? undefined : this.#checked(taken);
 	}
 
 	/** All of it, in memory. */

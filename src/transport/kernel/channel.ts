@@ -84,13 +84,12 @@ export class Channel {
 	 * @throws Error for a reply that the kernel does not take: EINVAL.
 	 */
 	write(reply: Uint8Array, length = reply.byteLength): void {
-		if (!this.#isOpen) return;
-		try {
-			writeSync(this.#fd, reply, 0, length);
-		} catch (error) {
-			const code = systemCode(error);
-			if (code !== 'ENOENT' && !ORDERLY_ENDS.has(code)) throw error;
-		}
+		if (this.#isOpen) this.#send(() => void writeSync(this.#fd, reply, 0, length));
+	}
+
+	/** As `write`, a reply that lies in a pipe. */
+	splice(pipe: number, length: number): void {
+		if (this.#isOpen) this.#send(() => void libc().spliceTo(pipe, this.#fd, length));
 	}
 
 	/**
@@ -139,6 +138,15 @@ export class Channel {
 			const next = libc().readSome(this.#fd, this.#buffer);
 			if (next === 0) return;
 			this.events.onRequest(this.#memory.keep(this.#buffer, next));
+		}
+	}
+
+	#send(send: () => void): void {
+		try {
+			send();
+		} catch (error) {
+			const code = systemCode(error);
+			if (code !== 'ENOENT' && !ORDERLY_ENDS.has(code)) throw error;
 		}
 	}
 

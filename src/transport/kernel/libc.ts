@@ -1,3 +1,4 @@
+import {closeSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {getSystemErrorName} from 'node:util';
 import type Koffi from 'koffi';
@@ -15,6 +16,12 @@ export interface Libc {
 	neverBlock(fd: number): void;
 	/** Reads what is there into `buffer`; 0 where nothing is, or the read fails. Never throws, as `fs.readSync` does for nothing (EAGAIN). */
 	readSome(fd: number, buffer: Uint8Array): number;
+	/** A pipe with room for `sizeBytes` whose ends never wait: pipe2(2), F_SETPIPE_SZ. Closed on exec. @returns where it is read, and where it is written. */
+	pipe(sizeBytes: number): [number, number];
+	/** Moves up to `length` bytes of a file from `position` on into a pipe: splice(2). @returns how many; 0 at the end of the file. */
+	spliceFrom(file: number, position: number, pipe: number, length: number): number;
+	/** Moves `length` bytes of a pipe into what `fd` is, at once: splice(2). @returns how many. */
+	spliceTo(pipe: number, fd: number, length: number): number;
 	/** ioctl(2) with what `argument` holds. @returns what it returns. */
 	control(fd: number, request: number, argument: Uint8Array): number;
 	/** No child gets `fd` from now on: FD_CLOEXEC, fcntl(2). */
@@ -27,7 +34,7 @@ export interface Libc {
 const [AF_UNIX, SOCK_STREAM, SOL_SOCKET, SCM_RIGHTS] = [1, 1, 1, 1];
 const [MSG_DONTWAIT, MSG_CMSG_CLOEXEC] = [0x40, 0x40_00_00_00];
 const [F_SETFD, F_GETFL, F_SETFL, FD_CLOEXEC, O_NONBLOCK, O_CLOEXEC] = [2, 3, 4, 1, 0o4000, 0o2_000_000];
-const F_DUPFD_CLOEXEC = 1030;
+const [F_DUPFD_CLOEXEC, F_SETPIPE_SZ] = [1030, 1031];
 
 let loaded: Libc | undefined;
 
@@ -39,6 +46,7 @@ export function libc(): Libc {
 function load(): Libc {
 	const koffi = loadKoffi();
 	const {symbols, message} = declare(koffi);
+	const place = new BigInt64Array(1);
 	const check = (call: string, result: number): number => {
 		if (result !== -1) return result;
 		const code = getSystemErrorName(-koffi.errno());
@@ -57,6 +65,23 @@ function load(): Libc {
 			check('fcntl', symbols.fcntl(fd, F_SETFL, 'int', flags | O_NONBLOCK));
 		},
 		readSome: (fd, buffer) => Math.max(0, symbols.read(fd, buffer, buffer.byteLength)),
+		pipe(sizeBytes) {
+			const pair: [number, number] = [0, 0];
+			check('pipe2', symbols.pipe2(pair, O_NONBLOCK | O_CLOEXEC));
+			try {
+				check('fcntl', symbols.fcntl(pair[1], F_SETPIPE_SZ, 'int', sizeBytes));
+			} catch (error) {
+				for (const end of pair) closeSync(end);
+				throw error;
+			}
+
+			return pair;
+		},
+		spliceFrom(file, position, pipe, length) {
+			place[0] = BigInt(position);
+			return check('splice', symbols.splice(file, place, pipe, null, length, 0));
+		},
+		spliceTo: (pipe, fd, length) => check('splice', symbols.splice(pipe, null, fd, null, length, 0)),
 		control: (fd, request, argument) => check('ioctl', symbols.ioctl(fd, request, argument)),
 		keepFromChildren: fd => void check('fcntl', symbols.fcntl(fd, F_SETFD, 'int', FD_CLOEXEC)),
 		receiveDescriptor(socket) {
@@ -66,6 +91,8 @@ function load(): Libc {
 		},
 	};
 }
+
+type SymbolName = 'socketpair' | 'dup3' | 'fcntl' | 'read' | 'pipe2' | 'splice' | 'ioctl' | 'recvmsg';
 
 function loadKoffi(): typeof Koffi {
 	try {
@@ -91,9 +118,13 @@ function declare(koffi: typeof Koffi) {
 		dup3: library.func('int dup3(int from, int onto, int flags)'),
 		fcntl: library.func('int fcntl(int fd, int command, ...)'),
 		read: library.func('int64_t read(int fd, void *buffer, size_t length)'),
+		pipe2: library.func('pipe2', 'int', [koffi.out(koffi.pointer('int')), 'int']),
+		splice: library.func(
+			'int64_t splice(int from, void *fromAt, int to, void *toAt, size_t length, unsigned int flags)',
+		),
 		ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)'),
 		recvmsg: library.func('recvmsg', 'int', ['int', koffi.pointer(msghdr), 'int']),
-	} as Record<'socketpair' | 'dup3' | 'fcntl' | 'read' | 'ioctl' | 'recvmsg', (...args: unknown[]) => number>;
+	} as Record<SymbolName, (...args: unknown[]) => number>;
 	// One byte of data, and with it one descriptor.
 	const message = () => {
 		const data = Buffer.alloc(1);

@@ -1,4 +1,5 @@
 import {OUT_HEADER} from './protocol/structs.js';
+import type {Piped} from './reply-pipe.js';
 import {ReplyBuffers, type ReplyBuffer} from './reply-buffers.js';
 
 /** Writes what follows the header of a reply, at byte `at` of zeros. @returns how many bytes that is. */
@@ -16,7 +17,7 @@ export interface Refusal {
 }
 
 /** What an operation answers; nothing but the header where it is undefined. */
-export type Body = Fill | Data | Refusal | undefined;
+export type Body = Fill | Data | Piped | Refusal | undefined;
 
 export const HEADER_BYTES = OUT_HEADER.sizeBytes;
 /** More than any struct needs. */
@@ -40,6 +41,8 @@ export class Replies {
 			this.#finish(this.#small, this.#view, {unique, error: 0, bodyBytes});
 		} else if ('errno' in body) {
 			this.fail(unique, body.errno);
+		} else if ('pipe' in body) {
+			body.pipe.send();
 		} else {
 			const {bytes, view} = body.buffer;
 			this.#finish(bytes, view, {unique, error: 0, bodyBytes: body.sizeBytes});

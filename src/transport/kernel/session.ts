@@ -27,6 +27,7 @@ import {
 import {INIT_OUT} from './protocol/structs.js';
 import {Replies, type Body} from './replies.js';
 import {Retries} from './retries.js';
+import {ReplyPipe} from './reply-pipe.js';
 import {serveAttributes} from './serve/attributes.js';
 import {serveDirectories} from './serve/directories.js';
 import {serveFiles} from './serve/files.js';
@@ -104,6 +105,7 @@ export class Session {
 		operations.onChanged = invalidation.onChanged;
 		this.#serving = {
 			...{operations, nodes, invalidation, backings, retries: new Retries(nodes)},
+			pipe: new ReplyPipe((pipe, length) => this.#channel.splice(pipe, length)),
 			...{buffers: this.#replies.buffers, openHandles: new Map<HandleId, Node>()},
 		};
 		this.#handlers = handlersOf(this.#serving);
@@ -261,7 +263,8 @@ export class Session {
 		if (this.#isOver) return;
 		this.#isOver = true;
 		const {log} = this.parts;
-		const {operations, openHandles} = this.#serving;
+		const {operations, openHandles, pipe} = this.#serving;
+		pipe.close();
 		if (error !== undefined) log.error('the kernel can no longer be heard', {reason: messageOf(error)});
 		const gone = new CacheError('aborted', 'the drive was unmounted');
 		this.#begin(error ?? gone);

@@ -2,23 +2,26 @@ import {constants} from 'node:fs';
 import {after, otherwise, type Awaitable} from '../../../base/awaitable.js';
 import {CacheError, hasCode} from '../../../base/errors.js';
 import type {Access, Attributes, Inode} from '../../../fs/inode.js';
-import type {HandleId} from '../../../fs/operations.js';
+import type {Backing, HandleId} from '../../../fs/operations.js';
 import type {Node} from '../nodes.js';
 import {FOPEN} from '../protocol/flags.js';
 import {ENTRY_OUT, OPEN_OUT, WRITE_OUT} from '../protocol/structs.js';
 import {HEADER_BYTES, type Fill} from '../replies.js';
+import type {Piped, ReplyPipe} from '../reply-pipe.js';
 import {takeAhead} from './ahead.js';
 import {fillEntry} from './attributes.js';
 import {inodeOf, type Handlers, type Serving} from './handlers.js';
 
 const {O_RDONLY, O_WRONLY, O_TRUNC} = constants;
 const O_ACCMODE = 3;
+/** What is read in parts of this size and more takes the way of a pipe; of less, three more system calls are not worth it. */
+const PIPED_BYTES = 64 * 1024;
 
 /** What is about open files: OPEN, CREATE, READ, WRITE, FLUSH, FSYNC, RELEASE. */
 export function serveFiles(
 	serving: Serving,
 ): Pick<Handlers, 'OPEN' | 'CREATE' | 'READ' | 'WRITE' | 'FLUSH' | 'FSYNC' | 'RELEASE'> {
-	const {operations, nodes, buffers, backings, openHandles} = serving;
+	const {operations, nodes, buffers, pipe, backings, openHandles} = serving;
 	return {
 		OPEN({nodeid, args: {flags}, pid}, signal) {
 			return openNode({node: nodes.get(nodeid), access: accessOf(flags), pid}, serving, signal);
@@ -40,7 +43,9 @@ export function serveFiles(
 				return ENTRY_OUT.sizeBytes + OPEN_OUT.sizeBytes;
 			};
 		},
-		READ({args: {fh, offset, size}}, signal) {
+		READ({unique, args: {fh, offset, size}}, signal) {
+			const piped = size < PIPED_BYTES ? undefined : take({unique, offset, size}, operations.backing(fh), pipe);
+			if (piped !== undefined) return piped;
 			// Not given back when this fails: what did not heed its signal may still write there.
 			const buffer = buffers.take(size);
 			const data = buffer.bytes.subarray(HEADER_BYTES, HEADER_BYTES + size);
@@ -75,6 +80,24 @@ export function serveFiles(
 			return releasing;
 		},
 	};
+}
+
+interface Reading {
+	readonly unique: number;
+	readonly offset: number;
+	readonly size: number;
+}
+
+/** The reply to a read, where its bytes need not come through our memory. */
+function take({unique, offset, size}: Reading, backing: Backing | undefined, pipe: ReplyPipe): Piped | undefined {
+	const sizeBytes = Math.min(size, (backing?.sizeBytes ?? 0) - offset);
+	if (backing === undefined || sizeBytes < PIPED_BYTES) return undefined;
+	let piped: Piped | undefined;
+	backing.takeAtOnce(fd => {
+		piped = pipe.take(unique, fd, offset, sizeBytes);
+		return sizeBytes;
+	});
+	return piped;
 }
 
 /** Once what was written is stored, nobody is to be shown what it has replaced. */
@@ -140,7 +163,7 @@ function opened({node, access}: Opening, handle: HandleId, of: Attributes, servi
 	node.reservation = undefined;
 	if (access.write) noteWriter(node);
 	else nodes.tell(node, of);
-	const backing = backings.open(node.id, access.write ? undefined : operations.backing(handle));
+	const backing = backings.open(node.id, access.write ? undefined : operations.backing(handle)?.fd);
 	const openFlags = openFlagsOf(node, access, of, backing);
 	return (view, at) => {
 		const out = OPEN_OUT.at(view, at);
