@@ -41,6 +41,14 @@ async function verified(file: string, how: readonly string[]): Promise<string> {
 	return code === 0 ? '' : `${code}: ${stdout}${stderr}`;
 }
 
+/** As `verified`. libfuse opens by a path, and has none for who looked the name up just before its `rm`: who is told so begins anew. */
+async function opened(transport: Transport, file: string, how: readonly string[]): Promise<string> {
+	for (let attempts = 10; ; attempts--) {
+		const failure = await verified(file, how);
+		if (attempts === 0 || transport === 'kernel' || !/func=open.*No such file/.test(failure)) return failure;
+	}
+}
+
 for (const transport of ['fuse-native', 'kernel'] satisfies Transport[]) {
 	testWith(
 		['fio'],
@@ -74,11 +82,14 @@ for (const transport of ['fuse-native', 'kernel'] satisfies Transport[]) {
 				return rounds;
 			};
 			const churning = churn();
-			for (const [name, how] of Object.entries(READS)) {
-				if (name !== MAPPED || transport === 'kernel') t.is(await verified(mount.path(url), how), '', name);
+			try {
+				for (const [name, how] of Object.entries(READS)) {
+					if (name !== MAPPED || transport === 'kernel') t.is(await opened(transport, mount.path(url), how), '', name);
+				}
+			} finally {
+				isOver = true;
 			}
 
-			isOver = true;
 			t.true((await churning) > 10);
 		},
 	);

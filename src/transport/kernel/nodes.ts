@@ -33,6 +33,8 @@ export class Node {
 	releasing: Promise<void> | undefined;
 	/** Whether it may have pages of what was written, and not stored. */
 	hasOwnPages = false;
+	/** Whether it was given all its pages, of the version that it is of. It may have dropped them. */
+	isPrefilled = false;
 	/** For the only thread that may open it, until it has. */
 	reservation: Reservation | undefined;
 	/** Those of its names that the kernel knows; undefined while there are none. */

@@ -27,6 +27,7 @@ import {
 import {INIT_OUT} from './protocol/structs.js';
 import {Replies, type Body} from './replies.js';
 import {Retries} from './retries.js';
+import {Prefill} from './prefill.js';
 import {ReplyPipe} from './reply-pipe.js';
 import {serveAttributes} from './serve/attributes.js';
 import {serveDirectories} from './serve/directories.js';
@@ -105,6 +106,7 @@ export class Session {
 		operations.onChanged = invalidation.onChanged;
 		this.#serving = {
 			...{operations, nodes, invalidation, backings, retries: new Retries(nodes)},
+			prefill: new Prefill((notification, length) => this.#channel.write(notification, length)),
 			pipe: new ReplyPipe((pipe, length) => this.#channel.splice(pipe, length)),
 			...{buffers: this.#replies.buffers, openHandles: new Map<HandleId, Node>()},
 		};

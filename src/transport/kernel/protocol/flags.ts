@@ -37,7 +37,7 @@ export const FATTR = {
 } as const;
 
 /** What a notification is about: FUSE_NOTIFY_*. */
-export const NOTIFY = {INVAL_INODE: 2, INC_EPOCH: 8} as const;
+export const NOTIFY = {INVAL_INODE: 2, STORE: 4, INC_EPOCH: 8} as const;
 
 /** The root directory's node: it is there before anything was looked up. */
 export const ROOT_NODE = 1;

@@ -172,7 +172,13 @@ export const RENAME_IN = struct('fuse_rename_in', {newdir: 'u64'});
 export const RENAME2_IN = struct('fuse_rename2_in', {newdir: 'u64', flags: 'u32', padding: 'u32'});
 export const LINK_IN = struct('fuse_link_in', {oldnodeid: 'u64'});
 
-/** What a notification begins with: an `OUT_HEADER` with `unique` 0, and its code in the place of an error. */
+/** What notifications begin with, behind an `OUT_HEADER` with `unique` 0, and its code in the place of an error. */
+export const NOTIFY_STORE_OUT = struct('fuse_notify_store_out', {
+	nodeid: 'u64',
+	offset: 'u64',
+	size: 'u32',
+	padding: 'u32',
+});
 export const INVAL_INODE_OUT = struct('fuse_notify_inval_inode_out', {
 	ino: 'u64', // a node
 	off: 'u64',

@@ -151,7 +151,7 @@ function openNode({node, access, pid}: Opening, serving: Serving, signal: AbortS
 
 /** A `fuse_open_out`, of a handle on what the kernel knows by a node. */
 function opened({node, access}: Opening, handle: HandleId, of: Attributes, serving: Serving): Awaitable<Fill> {
-	const {operations, nodes, openHandles, backings} = serving;
+	const {operations, nodes, openHandles, backings, prefill} = serving;
 	// Meanwhile the kernel may have been told of another version.
 	if (!access.write && !(node.isStill(of.version) && isAsTold(node, of))) {
 		return after(operations.release(handle, new AbortController().signal), () => {
@@ -163,7 +163,9 @@ function opened({node, access}: Opening, handle: HandleId, of: Attributes, servi
 	node.reservation = undefined;
 	if (access.write) noteWriter(node);
 	else nodes.tell(node, of);
-	const backing = backings.open(node.id, access.write ? undefined : operations.backing(handle)?.fd);
+	const file = access.write ? undefined : operations.backing(handle);
+	const isPrefilled = file !== undefined && keepsPages(node, of) && node.handles === 1 && prefill.fill(node, file);
+	const backing = backings.open(node.id, isPrefilled ? undefined : file?.fd);
 	const openFlags = openFlagsOf(node, access, of, backing);
 	return (view, at) => {
 		const out = OPEN_OUT.at(view, at);
@@ -204,14 +206,19 @@ function open(inode: Inode, access: Access, {operations}: Serving, signal: Abort
  * told (FLUSH) where it means something: it commits what was written, and ends
  * what a killed reader waits for.
  */
-function openFlagsOf(node: Node, {write}: Access, {version, isWhole}: Attributes, backing: number | undefined): number {
-	const keeps = !write && backing === undefined && version !== undefined && !node.hasOwnPages;
+function openFlagsOf(node: Node, {write}: Access, of: Attributes, backing: number | undefined): number {
+	const keeps = !write && backing === undefined && keepsPages(node, of);
 	if (!write) node.hasOwnPages = false;
 	return (
 		(keeps ? FOPEN.KEEP_CACHE : 0) |
-		(!write && isWhole === true ? FOPEN.NOFLUSH : 0) |
+		(!write && of.isWhole === true ? FOPEN.NOFLUSH : 0) |
 		(backing === undefined ? 0 : FOPEN.PASSTHROUGH)
 	);
+}
+
+/** Whether pages that the kernel has of a node are of what a reader gets. */
+function keepsPages({hasOwnPages}: Node, {version}: Attributes): boolean {
+	return version !== undefined && !hasOwnPages;
 }
 
 /**

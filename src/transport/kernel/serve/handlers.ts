@@ -8,6 +8,7 @@ import type {Served} from '../protocol/opcodes.js';
 import type {Request} from '../protocol/request.js';
 import type {Body} from '../replies.js';
 import type {ReplyBuffers} from '../reply-buffers.js';
+import type {Prefill} from '../prefill.js';
 import type {ReplyPipe} from '../reply-pipe.js';
 import type {Retries} from '../retries.js';
 
@@ -30,6 +31,7 @@ export interface Serving {
 	readonly invalidation: Invalidation;
 	readonly buffers: ReplyBuffers;
 	readonly pipe: ReplyPipe;
+	readonly prefill: Prefill;
 	readonly backings: BackingFiles;
 	/** The handles that are open and what they are of, for who has to release them when the drive ends. */
 	readonly openHandles: Map<HandleId, Node>;

@@ -12,7 +12,7 @@ const SIZES: Readonly<Record<string, number>> = {
 	...{fuse_write_in: 40, fuse_write_out: 8, fuse_release_in: 24, fuse_flush_in: 24, fuse_fsync_in: 16},
 	...{fuse_access_in: 8, fuse_statfs_out: 80, fuse_dirent: 24, fuse_getxattr_in: 8, fuse_getxattr_out: 8},
 	...{fuse_mknod_in: 16, fuse_mkdir_in: 8, fuse_rename_in: 8, fuse_rename2_in: 16, fuse_link_in: 8},
-	...{fuse_backing_map: 16, fuse_notify_inval_inode_out: 24},
+	...{fuse_backing_map: 16, fuse_notify_inval_inode_out: 24, fuse_notify_store_out: 24},
 	// The first 16 of 64 bytes, which is all there was before 7.36; the first 8 of 16, without FUSE_SETXATTR_EXT.
 	...{'fuse_init_in': 16, 'fuse_init_in, from flags2 on': 48, 'fuse_setxattr_in': 8},
 };
