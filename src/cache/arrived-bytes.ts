@@ -49,6 +49,11 @@ export class ArrivedBytes {
 		return this.#progress.ranges;
 	}
 
+	/** Whether that is all of them. */
+	get isWhole(): boolean {
+		return this.#progress.isWhole;
+	}
+
 	/** What readers wait for, who came first at the front. */
 	get awaited(): Iterable<Range> {
 		return this.#progress.awaited;

@@ -19,10 +19,13 @@ export interface BringingContext extends DownloadContext {
 	onDecided(lookup: 'hit' | 'miss'): void;
 }
 
+/** What is known as soon as the first bytes are. Where `sizeBytes` is undefined, what comes may be read as it comes, unless it `isTransformed`. */
+export type BegunBringing = Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'> & Partial<Pick<Beginning, 'isTransformed'>>;
+
 /** Who is told of what comes. */
 export interface BringingListener {
 	/** Once, or again where another begins anew. @throws where it is not as it was said to be. */
-	onBegun(beginning: Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'>): void;
+	onBegun(beginning: BegunBringing): void;
 	/** What readers have been told; undefined where they have been told nothing. */
 	sizeBytes(): number | undefined;
 	/** The disk takes no more. */
@@ -205,13 +208,14 @@ export class Bringing {
 	async #fetch(slot: Slot): Promise<Outcome> {
 		this.#decide('miss');
 		let identity: string | undefined;
+		let isTransformed = false;
 		this.#download = new Download(this.url, this.key, this.context, {
 			onBegun: (beginning, draft) => {
-				({identity} = beginning);
+				({identity, isTransformed} = beginning);
 				this.#announce(beginning, draft);
 			},
 			onArrived: async ({file}, range) => {
-				if (this.listener.sizeBytes() !== undefined) await this.arrived.arrive(file, range, identity);
+				if (!isTransformed) await this.arrived.arrive(file, range, identity);
 			},
 			onOverflow: reason => this.#onOverflow(reason),
 			onHeld: sizeBytes => this.listener.onHeld(sizeBytes),
@@ -242,8 +246,8 @@ export class Bringing {
 		this.listener.onOverflow(reason);
 	}
 
-	#announce({sizeBytes, modifiedAtMs, mimetype, filename}: Beginning, draft: Draft): void {
-		this.listener.onBegun({sizeBytes, modifiedAtMs});
+	#announce({sizeBytes, isTransformed, modifiedAtMs, mimetype, filename}: Beginning, draft: Draft): void {
+		this.listener.onBegun({sizeBytes, isTransformed, modifiedAtMs});
 		// Where only the end will tell the length, who follows waits for the entry.
 		if (sizeBytes === undefined) return;
 		const announcement = {partial: path.basename(draft.path), sizeBytes, modifiedAtMs, filename};

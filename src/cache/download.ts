@@ -5,7 +5,7 @@ import type {Log} from '../base/log.js';
 import type {Range} from '../base/range-set.js';
 import {redact} from '../base/redact.js';
 import {decideType} from '../media/sniff.js';
-import type {Transform} from '../media/transforms.js';
+import {DECIDING_BYTES, type Transform} from '../media/transforms.js';
 import type {Draft} from '../store/draft.js';
 import type {Entry} from '../store/entry.js';
 import {seal} from '../store/fill-owners.js';
@@ -40,6 +40,8 @@ export interface DownloadContext extends TransferLimits {
 export interface Beginning {
 	/** Bytes of the entry to be; undefined when only the end will tell. */
 	readonly sizeBytes: number | undefined;
+	/** Whether the entry is to be something else, which is made of it once it is whole. */
+	readonly isTransformed: boolean;
 	readonly modifiedAtMs: number;
 	/** As declared. */
 	readonly mimetype: string | undefined;
@@ -319,10 +321,13 @@ export class Download {
 		return this.#intake;
 	}
 
+	/** What has no length may be read as it comes, however slowly: its type, which only its entry has, can wait for more of it. */
 	#onChunk(chunk: Uint8Array): void {
-		if (this.#hasBegun) return;
+		const hasLength = this.#body?.lengthBytes !== undefined;
+		if (this.#hasBegun && hasLength) return;
 		this.#head.add(chunk);
-		if (this.#head.isEnough) this.#announce();
+		const isDecided = !hasLength && this.#head.bytes.byteLength >= DECIDING_BYTES;
+		if (this.#head.isEnough || isDecided) this.#announce();
 	}
 
 	/** Once: what the first bytes say of the body. */
@@ -335,10 +340,12 @@ export class Download {
 		this.#transform = this.context.transforms.find(candidate => candidate.appliesTo(this.#head.bytes));
 		const {lengthBytes, mimetype, filename, lastModifiedMs: modifiedAtMs = this.context.nowMs} = body;
 		const sizeBytes = this.#transform === undefined ? lengthBytes : undefined;
-		if (this.#transform !== undefined) this.#allowance.free();
+		const isTransformed = this.#transform !== undefined;
+		if (isTransformed) this.#allowance.free();
 		try {
 			if (sizeBytes !== undefined && sizeBytes >= MIN_SEEKABLE_BYTES) this.#beginSharing(draft, modifiedAtMs);
-			this.listener.onBegun({sizeBytes, modifiedAtMs, mimetype, filename, identity: body.identity}, draft);
+			const {identity} = body;
+			this.listener.onBegun({sizeBytes, isTransformed, modifiedAtMs, mimetype, filename, identity}, draft);
 		} catch (error) {
 			this.#end(error);
 		}

@@ -6,8 +6,8 @@ import {redact} from '../base/redact.js';
 import type {Entry} from '../store/entry.js';
 import type {Description} from '../store/store.js';
 import {ArrivedBytes} from './arrived-bytes.js';
-import {Bringing, type BringingContext, type Outcome} from './bringing.js';
-import type {Beginning, Download} from './download.js';
+import {Bringing, type BegunBringing, type BringingContext, type Outcome} from './bringing.js';
+import type {Download} from './download.js';
 import type {DownloadState} from './download-status.js';
 import {Trickle} from './trickle.js';
 import type {VersionId} from './version-id.js';
@@ -19,9 +19,6 @@ export interface FillContext extends BringingContext {
 	/** Called once: it is over, its last reader has gone, and it has left nothing behind that nobody needs. */
 	onClosed(): void;
 }
-
-/** What readers are told as soon as it is known. */
-type Begun = Pick<Beginning, 'sizeBytes' | 'modifiedAtMs'>;
 
 /** What was asked about waits so long for who reads it: programs open what they have just looked at. */
 const PARKED_MS = 1000;
@@ -47,7 +44,8 @@ export class Fill {
 	readonly #arrived: ArrivedBytes;
 	readonly #begun: Promise<void>;
 	#begin: () => void = () => undefined;
-	#beginning: Begun | undefined;
+	/** What readers are told as soon as it is known. */
+	#beginning: BegunBringing | undefined;
 	readonly #bringing: Bringing;
 	/** Resolves when who only asks about it learns no more for now. */
 	readonly #held: Promise<void>;
@@ -67,6 +65,8 @@ export class Fill {
 	/** Runs while nobody reads it. */
 	#alone: NodeJS.Timeout | undefined;
 	#isLeaving = false;
+	/** Somebody was given it as a stream. */
+	#isStreamed = false;
 	/** Why the disk does not keep all of it. */
 	#overflow: CacheError | undefined;
 	#isOver = false;
@@ -84,7 +84,7 @@ export class Fill {
 		this.#held = new Promise(resolve => (this.#hold = resolve));
 		if (!context.isAsked) this.#read.abort();
 		const listener = {
-			onBegun: (beginning: Begun) => this.#start(beginning),
+			onBegun: (beginning: BegunBringing) => this.#start(beginning),
 			sizeBytes: () => this.#beginning?.sizeBytes,
 			onOverflow: (reason: CacheError) => this.#readPast(reason),
 			onHeld: (sizeBytes?: number) => {
@@ -107,7 +107,17 @@ export class Fill {
 
 	/** Bytes of the entry to be, for a `stat` that must not wait; undefined while nobody knows. */
 	get sizeBytes(): number | undefined {
-		return this.#beginning?.sizeBytes ?? (this.#isOver ? this.#arrived.count : this.#heldBytes);
+		return this.#beginning?.sizeBytes ?? (this.#arrived.isWhole ? this.#arrived.count : this.#heldBytes);
+	}
+
+	/** Whether it may be read as it comes to an end that nobody knows yet; once that has come it is no stream any more. */
+	get isStream(): boolean {
+		return this.#beginning?.isTransformed === false && this.sizeBytes === undefined;
+	}
+
+	/** Whether who opens it is given what comes, and not what it is to replace. */
+	get isOffered(): boolean {
+		return this.sizeBytes !== undefined || this.#isStreamed;
 	}
 
 	get modifiedAtMs(): number {
@@ -266,11 +276,13 @@ export class Fill {
 	 * Waits until the size is known: for the first bytes, or where only the end
 	 * tells it for the last.
 	 *
+	 * @param mayStream - the first bytes will do in any case: see `isStream`.
 	 * @throws the reason why the download failed, or the signal's.
 	 */
-	async opened(signal?: AbortSignal): Promise<void> {
+	async opened(signal?: AbortSignal, mayStream = false): Promise<void> {
 		await abortable(Promise.race([this.#begun, this.finished]), signal);
-		if (this.#beginning?.sizeBytes === undefined) await this.complete(signal);
+		if (mayStream && this.isStream) this.#isStreamed = true;
+		else if (this.#beginning?.sizeBytes === undefined) await this.complete(signal);
 	}
 
 	/**
@@ -281,7 +293,7 @@ export class Fill {
 	 */
 	async announced(signal: AbortSignal): Promise<void> {
 		await abortable(Promise.race([this.#begun, this.#held, this.finished]), signal);
-		if (this.sizeBytes === undefined) await abortable(Promise.race([this.#held, this.finished]), signal);
+		if (!this.isOffered) await abortable(Promise.race([this.#held, this.finished]), signal);
 	}
 
 	/**
@@ -304,25 +316,29 @@ export class Fill {
 
 	/**
 	 * Fills `buffer` from byte `position` on, waiting for the bytes; fewer only at
-	 * the end of the body. Who has read the last of all bytes knows that it is
-	 * whole, and stored. Readahead asks out of order, so any order is fine.
+	 * the end of the body, or of a stream where no more has come. Who has read the
+	 * last of all bytes, or the end of a stream, knows that it is whole, and
+	 * stored. Readahead asks out of order, so any order is fine.
 	 */
 	async read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
 		const sizeBytes = this.#beginning?.sizeBytes;
-		if (sizeBytes === undefined) {
-			await this.complete(signal);
-		} else {
-			const range = {start: position, end: Math.min(position + buffer.byteLength, sizeBytes)};
-			await this.#reached(range, signal);
-			const through = this.#arrived.ranges.has(range.start, range.end)
-				? undefined
-				: this.#bringing.download?.readThrough;
-			if (through !== undefined) return through.read(buffer, position, signal);
-			if (this.#arrived.count === sizeBytes) await this.complete(signal);
-			if (position >= sizeBytes) return 0;
-		}
-
+		if (sizeBytes === undefined) return this.#readStream(buffer, position, signal);
+		const range = {start: position, end: Math.min(position + buffer.byteLength, sizeBytes)};
+		await this.#reached(range, signal);
+		const through = this.#arrived.ranges.has(range.start, range.end) ? undefined : this.#bringing.download?.readThrough;
+		if (through !== undefined) return through.read(buffer, position, signal);
+		if (this.#arrived.count === sizeBytes) await this.complete(signal);
+		if (position >= sizeBytes) return 0;
 		return this.#arrived.read(buffer, position);
+	}
+
+	/** What is there by now, which is a byte at least, or nothing at the end. */
+	async #readStream(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+		if (!this.#arrived.isWhole) await this.#reached({start: position, end: position + 1}, signal);
+		const length = Math.min(this.#arrived.ranges.endOf(position) - position, buffer.byteLength);
+		if (length > 0) return this.#arrived.read(buffer.subarray(0, length), position);
+		this.#assertKept();
+		return 0;
 	}
 
 	/** Waits until a range is there, or the disk takes no more. */
@@ -420,12 +436,13 @@ export class Fill {
 	}
 
 	/** What is said for the first time holds: readers have been told it. */
-	#start(beginning: Begun): void {
+	#start(beginning: BegunBringing): void {
 		if (this.#beginning !== undefined && this.#beginning.sizeBytes !== beginning.sizeBytes) {
 			throw new CacheError('origin-failed', `${redact(this.url)} has another length than when it was begun`);
 		}
 
-		this.#beginning ??= {sizeBytes: beginning.sizeBytes, modifiedAtMs: beginning.modifiedAtMs};
+		const {sizeBytes, modifiedAtMs, isTransformed = false} = beginning;
+		this.#beginning ??= {sizeBytes, modifiedAtMs, isTransformed};
 		this.#begin();
 	}
 

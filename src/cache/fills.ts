@@ -33,6 +33,8 @@ export interface FillsContext {
 	readonly counters: Counters;
 	readonly clock: Clock;
 	readonly log: Log;
+	/** Whether what comes from a URL is to be read as it comes, where only its end tells how long it is. */
+	isStreamed(url: string): boolean;
 }
 
 /** What a fill is begun with. */
@@ -98,11 +100,16 @@ export class Fills {
 		return fill;
 	}
 
-	/** Opens what a fill brings. Resolves when its size is known. @throws the reason why there is nothing. */
-	async join(fill: Fill, signal: AbortSignal | undefined): Promise<Version> {
+	/**
+	 * Opens what a fill brings. Resolves when its size is known.
+	 *
+	 * @param mayStream - a stream will do as well, where it is to be one.
+	 * @throws the reason why there is nothing.
+	 */
+	async join(fill: Fill, signal: AbortSignal | undefined, mayStream = false): Promise<Version> {
 		fill.join();
 		try {
-			await fill.opened(signal);
+			await fill.opened(signal, mayStream && this.context.isStreamed(fill.url));
 			return new FillingVersion(fill);
 		} catch (error) {
 			fill.leave();

@@ -24,6 +24,15 @@ export interface OpenerContext {
 	readonly clock: Clock;
 }
 
+/** How a URL is opened. */
+interface Opening {
+	/** Ends the wait; a download goes on without it. */
+	readonly signal: AbortSignal | undefined;
+	readonly source: Source;
+	/** A stream will do: see `Version.isStream`. */
+	readonly mayStream: boolean;
+}
+
 /** What asking the source about a URL has led to. */
 export interface Refreshed {
 	/** `fetched` where nothing was stored. */
@@ -49,13 +58,13 @@ export class Opener {
 	 * @param signal - ends this wait; a download goes on without it.
 	 * @throws CacheError with the reason why there is nothing to read.
 	 */
-	async open(url: string, signal?: AbortSignal, source: Source = this.context.source): Promise<Version> {
-		try {
-			return await this.#open(url, signal, source);
-		} catch (error) {
-			if (!(error instanceof MovedError)) throw error;
-			return await this.#openMoved(keyOf(url), error, signal);
-		}
+	open(url: string, signal?: AbortSignal, source: Source = this.context.source): Promise<Version> {
+		return this.#openFrom(url, {signal, source, mayStream: false});
+	}
+
+	/** As `open`, for who can read a stream: of that the first bytes are waited for. */
+	openStream(url: string, signal?: AbortSignal): Promise<Version> {
+		return this.#openFrom(url, {signal, source: this.context.source, mayStream: true});
 	}
 
 	/** Opens what is stored under a key where that needs no waiting: it is there, and fresh. Undefined is no answer: `open` has it. */
@@ -128,21 +137,32 @@ export class Opener {
 		if (movedTo !== undefined) return this.#refresh(movedTo, signal);
 		if (entry === undefined) return {outcome: 'fetched', version: await this.open(url, signal)};
 		const coming = this.context.fills.running(key);
+		const how = {signal, mayStream: false};
 		// What it has answered a moment ago is on its way: it is not fetched beside itself.
-		const joined = coming !== undefined && coming.entry === undefined ? await this.#join(coming, signal) : undefined;
+		const joined = coming !== undefined && coming.entry === undefined ? await this.#join(coming, how) : undefined;
 		if (joined !== undefined) return {outcome: 'changed', version: joined};
 		const asked = await abortable(this.context.revalidator.run(entry, this.context.source), signal);
 		if (asked.outcome === 'superseded') return this.#refresh(url, signal);
 		if ('error' in asked) throw asked.error;
 		const {outcome} = asked;
-		const version = asked.outcome === 'changed' ? await this.#join(asked.fill, signal) : await this.openStored(key);
+		const version = asked.outcome === 'changed' ? await this.#join(asked.fill, how) : await this.openStored(key);
 		return version === undefined ? this.#refresh(url, signal) : {outcome, version};
 	}
 
-	async #open(url: string, signal: AbortSignal | undefined, source: Source): Promise<Version> {
+	async #openFrom(url: string, how: Opening): Promise<Version> {
+		try {
+			return await this.#open(url, how);
+		} catch (error) {
+			if (!(error instanceof MovedError)) throw error;
+			return await this.#openMoved(keyOf(url), error, how);
+		}
+	}
+
+	async #open(url: string, how: Opening): Promise<Version> {
 		const key = keyOf(url);
+		const {signal, source} = how;
 		for (;;) {
-			const stored = await this.#openUsable(key, signal, source);
+			const stored = await this.#openUsable(key, how);
 			if (stored !== undefined) return stored;
 			const ending = this.context.fills.ending(key);
 			if (ending !== undefined) {
@@ -154,22 +174,22 @@ export class Opener {
 			const isOurs = source === this.context.source;
 			// What a caller brings is for the URL that it was said for.
 			if (movedTo !== undefined && (isOurs || this.context.store.lookup(keyOf(movedTo)) !== undefined)) {
-				return this.open(movedTo, signal);
+				return this.#openFrom(movedTo, {...how, source: this.context.source});
 			}
 
-			const joined = await this.#joinOrStart(url, key, signal, source);
+			const joined = await this.#joinOrStart(url, key, how);
 			if (joined !== undefined) return joined;
 		}
 	}
 
 	/** What is stored, where it may be used; asks first where it is stale. @throws where its source does not give it any more. */
-	async #openUsable(key: Key, signal: AbortSignal | undefined, source: Source): Promise<Version | undefined> {
+	async #openUsable(key: Key, how: Opening): Promise<Version | undefined> {
 		const pin = await this.context.store.pin(key);
 		if (pin === undefined) return undefined;
 		const stored = new StoredVersion(pin);
 		let opened: Version | undefined;
 		try {
-			opened = this.isFresh(pin.entry) ? stored : await this.#openAsked(stored, pin.entry, signal, source);
+			opened = this.isFresh(pin.entry) ? stored : await this.#openAsked(stored, pin.entry, how);
 			return opened;
 		} finally {
 			if (opened === stored) this.context.counters.hits++;
@@ -178,13 +198,9 @@ export class Opener {
 	}
 
 	/** What is stored or what has taken its place, by what its source says; undefined where somebody is at it. */
-	async #openAsked(
-		stored: StoredVersion,
-		entry: Entry,
-		signal: AbortSignal | undefined,
-		source: Source,
-	): Promise<Version | undefined> {
+	async #openAsked(stored: StoredVersion, entry: Entry, how: Opening): Promise<Version | undefined> {
 		const {fills, revalidator} = this.context;
+		const {signal, source} = how;
 		const running = fills.running(entry.key);
 		// One that has been stored is what is stale.
 		if (running !== undefined && running.entry === undefined) return undefined;
@@ -195,8 +211,8 @@ export class Opener {
 		if (freshness === 'stale-while-revalidate') return stored;
 		const asked = await abortable(asking, signal);
 		if (asked === undefined || asked.outcome === 'unchanged') return stored;
-		if (asked.outcome === 'superseded') return this.#openUsable(entry.key, signal, source);
-		if (asked.outcome === 'changed') return this.#join(asked.fill, signal);
+		if (asked.outcome === 'superseded') return this.#openUsable(entry.key, how);
+		if (asked.outcome === 'changed') return this.#join(asked.fill, how);
 		if (asked.outcome === 'failed' && isUsable) return stored;
 		throw asked.error;
 	}
@@ -206,10 +222,10 @@ export class Opener {
 		return freshness.judge(entry.sidecar.url, factsOf(entry), clock.now());
 	}
 
-	async #openMoved(key: Key, moved: MovedError, signal: AbortSignal | undefined): Promise<Version> {
+	async #openMoved(key: Key, moved: MovedError, how: Opening): Promise<Version> {
 		this.noteMoved(key, moved);
 		try {
-			return await this.open(moved.movedTo.url, signal, moved.source);
+			return await this.#openFrom(moved.movedTo.url, {...how, source: moved.source});
 		} finally {
 			moved.source.release();
 		}
@@ -226,15 +242,15 @@ export class Opener {
 	}
 
 	/** Undefined where it was replaced or removed while it was waited for: what counts is what is there now. */
-	async #joinOrStart(url: string, key: Key, signal: AbortSignal | undefined, source: Source) {
+	async #joinOrStart(url: string, key: Key, how: Opening) {
 		const running = this.context.fills.running(key);
 		if (running === undefined) this.context.absences.check(key);
 		else if (running.isRead) this.context.counters.hits++;
-		return this.#join(running ?? this.context.fills.start({url, key, source}), signal);
+		return this.#join(running ?? this.context.fills.start({url, key, source: how.source}), how);
 	}
 
-	async #join(fill: Fill, signal: AbortSignal | undefined): Promise<Version | undefined> {
-		const version = await this.context.fills.join(fill, signal);
+	async #join(fill: Fill, {signal, mayStream}: Omit<Opening, 'source'>): Promise<Version | undefined> {
+		const version = await this.context.fills.join(fill, signal, mayStream);
 		if (fill.isWanted) return version;
 		version.close();
 		return undefined;

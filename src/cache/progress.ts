@@ -22,6 +22,11 @@ export class Progress {
 		return this.#there.size;
 	}
 
+	/** Whether all of it is there. */
+	get isWhole(): boolean {
+		return this.#over;
+	}
+
 	/** What is waited for, in the order in which it was asked for. */
 	get awaited(): Iterable<Range> {
 		return this.#waiters;

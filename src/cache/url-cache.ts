@@ -39,6 +39,11 @@ export interface UrlCacheOptions {
 	readonly freshness: FreshnessRules;
 	readonly clock: Clock;
 	readonly log: Log;
+	/**
+	 * Whether a URL may be read as it comes where only its end tells how long it
+	 * is (`openStream`); else, and where this is left out, its end is waited for.
+	 */
+	readonly isStreamed?: (url: string) => boolean;
 }
 
 /** What is known of a URL without asking anybody. */
@@ -69,7 +74,8 @@ export class UrlCache {
 	constructor(private readonly options: UrlCacheOptions) {
 		this.#store = options.store;
 		this.#absences = new Absences(options.clock);
-		this.#fills = new Fills({...options, absences: this.#absences, counters: this.#counters});
+		const isStreamed = options.isStreamed ?? (() => false);
+		this.#fills = new Fills({...options, isStreamed, absences: this.#absences, counters: this.#counters});
 		const parts = {...options, fills: this.#fills, absences: this.#absences, counters: this.#counters};
 		this.#opener = new Opener({...parts, revalidator: new Revalidator(parts)});
 		this.#announcer = new Announcer({...parts, opener: this.#opener});
@@ -85,6 +91,12 @@ export class UrlCache {
 		// What it finds out is newer.
 		this.#announcer.forget(keyOf(url));
 		return this.#opener.open(url, signal, source);
+	}
+
+	/** As `open`, for who can read a stream: the version may be one (`Version.isStream`), where `isStreamed` says so. */
+	openStream(url: string, signal?: AbortSignal): Promise<Version> {
+		this.#announcer.forget(keyOf(url));
+		return this.#opener.openStream(url, signal);
 	}
 
 	/** See `Opener.openAtOnce`. */
@@ -186,7 +198,7 @@ export class UrlCache {
 		const running = this.#fills.running(key);
 		const fill = running?.isRead === true ? running : undefined;
 		// What is replaced is what there is until its replacement has begun to come.
-		const isEntry = entry !== undefined && (fill?.sizeBytes === undefined || this.isFresh(entry));
+		const isEntry = entry !== undefined && (fill?.isOffered !== true || this.isFresh(entry));
 		if (isEntry) return this.#glimpseOfEntry(entry);
 		if (fill === undefined) return undefined;
 		const {url, sizeBytes = 0, modifiedAtMs: at, id} = fill;

@@ -13,12 +13,18 @@ export type {Backing};
 export interface Version {
 	readonly key: string;
 	readonly id: VersionId;
+	/** 0 for a stream. */
 	readonly sizeBytes: number;
+	/**
+	 * Whether nobody knows yet how long it is: only a read that gives nothing is
+	 * the end of it. Once that has come it is no stream any more.
+	 */
+	readonly isStream: boolean;
 	/** Last-Modified, or when it was stored; epoch milliseconds. */
 	readonly modifiedAtMs: number;
 	/**
 	 * Fills `buffer` from byte `position` on, waiting for bytes that are still to
-	 * come. Fewer only at the end.
+	 * come. Fewer only at the end; of a stream also where no more has come, but one.
 	 *
 	 * @param signal - ends the wait with its reason.
 	 * @throws CacheError with the reason why a download stopped, or `corrupt-entry`.
@@ -44,6 +50,7 @@ export interface Kind {
 
 /** A version that is complete. */
 export class StoredVersion implements Version {
+	readonly isStream = false;
 	readonly key: string;
 	readonly id: VersionId;
 	readonly sizeBytes: number;
@@ -90,7 +97,7 @@ export class FillingVersion implements Version {
 	readonly key: string;
 	#closed = false;
 
-	/** @param fill - opened, so that its size is known; joined, and left when this is closed. */
+	/** @param fill - opened, so that its size is known, or that it is a stream; joined, and left when this is closed. */
 	constructor(private readonly fill: Fill) {
 		this.key = fill.key;
 	}
@@ -115,9 +122,13 @@ export class FillingVersion implements Version {
 		return undefined;
 	}
 
+	get isStream(): boolean {
+		return this.fill.isStream;
+	}
+
 	/** A transform may make it less than what has come. */
 	get arrivedBytes(): number {
-		return Math.min(this.fill.arrivedBytes, this.sizeBytes);
+		return Math.min(this.fill.arrivedBytes, this.fill.sizeBytes ?? Infinity);
 	}
 
 	read(buffer: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {

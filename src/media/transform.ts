@@ -1,9 +1,12 @@
+/** So many of the first bytes of a body tell whether a transform applies to it. */
+export const DECIDING_BYTES = 16;
+
 /** A change to a body between its download and its storage. */
 export interface Transform {
 	/** For the log: `gif-to-mp4`. */
 	readonly name: string;
 
-	/** @param head - the first `SNIFF_BYTES` bytes, or the whole body if it is shorter. */
+	/** @param head - the first bytes, `DECIDING_BYTES` at least, or the whole body if it is shorter. The answer does not change with more. */
 	appliesTo(head: Uint8Array): boolean;
 
 	/**

@@ -4,7 +4,7 @@ import {FfmpegFinder} from './find-ffmpeg.js';
 import {GifToMp4} from './gif-to-mp4.js';
 import type {Transform} from './transform.js';
 
-export type {Transform} from './transform.js';
+export {DECIDING_BYTES, type Transform} from './transform.js';
 
 export interface TransformOptions {
 	readonly reencodeGif: boolean;

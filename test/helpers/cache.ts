@@ -87,6 +87,7 @@ export interface CacheSetup extends StoreSetup {
 	readonly fillMode?: FillMode;
 	readonly bandwidth?: Bandwidth;
 	readonly freshness?: FreshnessRule;
+	readonly isStreamed?: (url: string) => boolean;
 }
 
 /** A cache over a source of the test's own, closed with the test. */
@@ -96,7 +97,9 @@ export function openUrlCache(t: ExecutionContext, setup: CacheSetup = {}): UrlCa
 	const store = openStore(t, {...setup, clock, log});
 	const slots = new Slots({total: maxDownloads, perHost: Infinity});
 	const freshness = new FreshnessRules(() => rule);
-	const cache = new UrlCache({store, source, transforms, fillMode, slots, bandwidth, freshness, clock, log});
+	const {isStreamed = () => false} = setup;
+	const parts = {store, source, transforms, fillMode, slots, bandwidth, freshness, clock, log};
+	const cache = new UrlCache({...parts, isStreamed});
 	t.teardown(() => cache.close());
 	return cache;
 }
