@@ -13,6 +13,8 @@ export interface HostRule {
 	/** Whom it is for. See `parseHostSelector`. */
 	readonly host: string;
 	readonly freshness?: FreshnessRule | undefined;
+	/** Whether a body of unknown length is read while it comes. */
+	readonly streamUnknown?: boolean | undefined;
 	readonly userAgent?: string | undefined;
 	/** Secrets, as cookies are; by names in lower case. */
 	readonly headers?: Readonly<Record<string, string>> | undefined;

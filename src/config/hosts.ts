@@ -8,7 +8,10 @@ import {withVariables} from './variables.js';
 type Env = Readonly<Record<string, string | undefined>>;
 type Mapping = Readonly<Record<string, unknown>>;
 
-const FIELDS = ['freshness', 'user-agent', 'headers', 'cookies', 'username', 'password', 'token', 'netrc'] as const;
+const FIELDS = [
+	...(['freshness', 'user-agent', 'headers', 'cookies'] as const),
+	...(['username', 'password', 'token', 'netrc', 'stream-unknown'] as const),
+] as const;
 type Field = (typeof FIELDS)[number];
 
 /** RFC 9110 section 5.6.2. */
@@ -62,6 +65,7 @@ function parseRule(host: string, value: unknown, env: Env): HostRule {
 	return {
 		host,
 		...(said('freshness') && {freshness: freshnessOf(value['freshness'], env)}),
+		...(said('stream-unknown') && {streamUnknown: booleanOf('stream-unknown', value['stream-unknown'])}),
 		...(userAgent !== undefined && {userAgent}),
 		...(Object.keys(headers).length > 0 && {headers}),
 		...(said('cookies') && {cookies: cookiesOf(value['cookies'], env)}),

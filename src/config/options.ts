@@ -150,6 +150,12 @@ export const OPTIONS = {
 		default: 'auto',
 		live: false,
 	}),
+	'stream-unknown': option({
+		help: 'hand out a file whose length only its end tells while it comes, with --transport kernel; until then its size is 0, and programs that go by that take it for empty',
+		kind: BOOLEAN,
+		default: false,
+		live: false,
+	}),
 	'offline': option({
 		help: 'make no request: what is stored is read, all else fails',
 		kind: BOOLEAN,

@@ -63,7 +63,15 @@ export async function mountDrive(
 	try {
 		const isHandedIn = context.descriptor !== undefined;
 		const names = isHandedIn ? (['kernel'] as const) : transportsFor(settings.transport, origins.transport);
-		return {cache, transport: await mountFirst(names, make, context.log)};
+		const transport = await mountFirst(names, make, context.log);
+		if (!transport.capabilities.directIo && wantsStreams(settings)) {
+			context.log.warn('files of unknown length are not streamed: only the transport kernel can', {
+				transport: transport.name,
+				instead: 'opening them waits for their end',
+			});
+		}
+
+		return {cache, transport};
 	} catch (cause) {
 		await cache.close();
 		throw new MountError(`the drive could not be mounted at ${mountpoint}: ${messageOf(cause)}`, {cause});
@@ -86,6 +94,11 @@ async function mountFirst(
 		log.warn(`the transport ${name} does not work here: ${next} is used`, {reason: messageOf(error)});
 		return mountFirst([next, ...others], make, log);
 	}
+}
+
+/** Whether `stream-unknown` is said of any host. */
+function wantsStreams({streamUnknown, hosts}: Config['settings']): boolean {
+	return streamUnknown || hosts.some(rule => rule.streamUnknown === true);
 }
 
 /** A drive over its own store, or a store in its own drive, would wait for itself. */

@@ -101,7 +101,10 @@ export class CachedFile implements OpenFile, Writable {
 		return otherwise(
 			() => {
 				if (access.write) return this.#openForWriting(access, signal);
-				return after(this.startReading(access, signal), () => new ReadingHandle(this));
+				return after(
+					this.startReading(access, signal),
+					() => new ReadingHandle(this, this.#version?.isStream === true),
+				);
 			},
 			error => {
 				this.release();
@@ -204,12 +207,24 @@ export class CachedFile implements OpenFile, Writable {
 	}
 
 	/** The version that is there by now, if that is what this one is of. */
-	#openOne({version: told, asOpen}: Access, signal: AbortSignal): Awaitable<void> {
+	#openOne({version: told, asOpen, write}: Access, signal: AbortSignal): Awaitable<void> {
 		if (this.#version !== undefined && (asOpen === true || this.#isUnlinked)) return this.#startReading(this.#version);
+		const version = this.#lease(write) ?? this.drive.cache.openAtOnce(this.key) ?? this.#open(write, signal);
+		return after(version, opened => this.#readIfSame(opened, told));
+	}
+
+	/** What was opened for this one. Who writes as well reads through pages, and a stream has none. */
+	#lease(write: boolean): Version | undefined {
 		const {cache, leases} = this.drive;
 		const leased = leases.take(this.key, () => cache.glimpse(this.key)?.id);
-		const version = leased ?? cache.openAtOnce(this.key) ?? cache.open(this.url, signal);
-		return after(version, opened => this.#readIfSame(opened, told));
+		if (!write || leased?.isStream !== true) return leased;
+		leased.close();
+		return undefined;
+	}
+
+	#open(write: boolean, signal: AbortSignal): Promise<Version> {
+		const {cache, mayStream} = this.drive;
+		return mayStream && !write ? cache.openStream(this.url, signal) : cache.open(this.url, signal);
 	}
 
 	#readIfSame(version: Version, told: VersionId | undefined): void {
@@ -314,7 +329,11 @@ function attributesOf(key: Key, contents: Contents, {isReadOnly}: DriveContext):
 }
 
 class ReadingHandle extends ReadOnlyHandle {
-	constructor(private readonly file: CachedFile) {
+	/** @param isStream - its file is one when this is opened. */
+	constructor(
+		private readonly file: CachedFile,
+		override readonly isStream: boolean,
+	) {
 		super();
 	}
 

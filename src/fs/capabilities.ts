@@ -4,7 +4,7 @@ export interface Capabilities {
 	readonly parallelLookup: boolean;
 	/** An operation ends when its caller is killed or interrupted. */
 	readonly interrupt: boolean;
-	/** Single opens can bypass the page cache, so that a size need not be known. */
+	/** Single opens can bypass the page cache, so that a size need not be known (`Operations.isStream`). */
 	readonly directIo: boolean;
 	/** The kernel can be told to forget names and pages. */
 	readonly invalidate: boolean;

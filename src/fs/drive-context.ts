@@ -8,6 +8,8 @@ export interface DriveContext {
 	readonly cache: UrlCache;
 	readonly openFiles: OpenFiles;
 	readonly leases: Leases;
+	/** Who reads may be given what has no size yet. */
+	readonly mayStream: boolean;
 	readonly isReadOnly: boolean;
 	/** Other users than the one who mounted it may look. */
 	readonly isShared: boolean;

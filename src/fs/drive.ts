@@ -38,6 +38,7 @@ export class Drive implements Operations {
 			...{cache, isReadOnly, isShared},
 			openFiles: new OpenFiles(capabilities.nodePerVersion),
 			leases: new Leases(),
+			mayStream: capabilities.directIo,
 			mountedAtMs: clock.now(),
 			clock,
 		};
@@ -70,6 +71,10 @@ export class Drive implements Operations {
 
 	backing(handle: HandleId): Backing | undefined {
 		return this.#handles.get(handle).backing();
+	}
+
+	isStream(handle: HandleId): boolean {
+		return this.#handles.get(handle).isStream;
 	}
 
 	read(handle: HandleId, buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number> {

@@ -7,12 +7,14 @@ export interface FileHandle {
 	/**
 	 * Fills `buffer` from byte `position` on.
 	 *
-	 * @returns bytes read; fewer than asked for only at the end of the file.
-	 *   Anything else the page cache would fill up with zeros.
+	 * @returns bytes read; fewer than asked for only at the end of the file, or
+	 *   where it is a stream. Anything else the page cache would fill up with zeros.
 	 */
 	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	/** See `Operations.backing`. */
 	backing(): Backing | undefined;
+	/** See `Operations.isStream`. */
+	readonly isStream: boolean;
 	write(data: Uint8Array, position: number): Promise<void>;
 	truncate(sizeBytes: number): Promise<void>;
 	/** Somebody closed a descriptor of it: close(2) reports what this throws. */
@@ -23,6 +25,8 @@ export interface FileHandle {
 
 /** The part of a handle that only reads. */
 export abstract class ReadOnlyHandle implements FileHandle {
+	readonly isStream: boolean = false;
+
 	abstract read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	abstract release(): Awaitable<void>;
 

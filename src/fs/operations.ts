@@ -49,7 +49,12 @@ export interface Operations {
 	 * where there is none.
 	 */
 	backing(handle: HandleId): Backing | undefined;
-	/** Fills `buffer`; a shorter read is the end of the file. */
+	/**
+	 * Whether the size of what the handle reads was not known when it was opened, and told as 0: no page of it may be
+	 * kept. Only where the transport has `directIo`.
+	 */
+	isStream(handle: HandleId): boolean;
+	/** Fills `buffer`; a shorter read is the end of the file, but of a stream, which ends where nothing is read. */
 	read(handle: HandleId, buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;
 	/** Writes all of `data`. */
 	write(handle: HandleId, data: Uint8Array, position: number, signal: AbortSignal): Awaitable<number>;

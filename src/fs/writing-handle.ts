@@ -32,6 +32,7 @@ export interface Writable {
  * entry at its release, not before: a shell flushes before it begins to write.
  */
 export class WritingHandle implements FileHandle {
+	readonly isStream = false;
 	#put: Put | undefined;
 	#isReading = false;
 

@@ -195,6 +195,11 @@ export class HttpClient {
 		return this.#hosts.freshnessOf(url);
 	}
 
+	/** What the rule of its host says of whether a body of unknown length is read while it comes; undefined where none does. */
+	streamUnknownOf(url: string): boolean | undefined {
+		return this.#hosts.streamUnknownOf(url);
+	}
+
 	/** While offline every request fails with `origin-unreachable`, redirects and retries too; bodies that come go on. */
 	setOffline(isOffline: boolean): void {
 		this.#isOffline = isOffline;

@@ -22,12 +22,13 @@ const MAX_WARNED = 1_000;
  * All rules that match a URL count, and of what two of them say the one that says more exactly who is meant:
  * an origin before a host, a host before a pattern, a longer pattern before a shorter one; else the later one.
  *
- * Secrets (all but `userAgent` and `freshness`) go over https, and over http to whom a rule names as an origin.
+ * Secrets (all but `userAgent`, `freshness` and `streamUnknown`) go over https, and over http to whom a rule names as an origin.
  */
 export class HostRules {
 	/** The most exact last. */
 	readonly #rules: readonly Rule[];
 	readonly #hasFreshness: boolean;
+	readonly #hasStreams: boolean;
 	readonly #readNetrc: () => Netrc;
 	#netrc: Netrc | undefined;
 	readonly #userAgent: string;
@@ -41,6 +42,7 @@ export class HostRules {
 		const rules = hosts.map(rule => ({...rule, selector: parseHostSelector(rule.host)}));
 		this.#rules = rules.sort((a, b) => a.selector.exactness - b.selector.exactness);
 		this.#hasFreshness = rules.some(({freshness}) => freshness !== undefined);
+		this.#hasStreams = rules.some(({streamUnknown}) => streamUnknown !== undefined);
 		this.#readNetrc = netrc;
 		this.#userAgent = userAgent;
 	}
@@ -50,6 +52,12 @@ export class HostRules {
 		// It is asked for each open.
 		if (!this.#hasFreshness || !URL.canParse(url)) return undefined;
 		return this.#matching(new URL(url)).findLast(({freshness}) => freshness !== undefined)?.freshness;
+	}
+
+	/** What a rule says of whether bodies of unknown length from there are read while they come; undefined where none does. */
+	streamUnknownOf(url: string): boolean | undefined {
+		if (!this.#hasStreams || !URL.canParse(url)) return undefined;
+		return this.#matching(new URL(url)).findLast(({streamUnknown}) => streamUnknown !== undefined)?.streamUnknown;
 	}
 
 	/**

@@ -6,7 +6,7 @@ export interface MediaCacheOptions
 	extends
 		Partial<MemoryLimits>,
 		Partial<Omit<Limits, 'maxBytes'>>,
-		Omit<CacheOptions, 'directory' | 'limits' | 'preferred' | 'defaults'> {
+		Omit<CacheOptions, 'directory' | 'limits' | 'preferred' | 'defaults' | 'streamUnknown'> {
 	/**
 	 * Cap on what the cache takes on the disk, in MiB. As the other limits it
 	 * belongs to the directory: where it is left out, that of the last who said

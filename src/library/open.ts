@@ -44,6 +44,11 @@ export interface CacheOptions {
 	readonly bytesPerSecond?: number;
 	/** What reading a part of a file fetches; `auto` if left out. */
 	readonly fill?: FillMode;
+	/**
+	 * A body whose length only its end tells is read while it comes, by who can (`UrlCache.openStream`), where
+	 * `http.hosts` says nothing else; false if left out.
+	 */
+	readonly streamUnknown?: boolean;
 	/** No request is made: what is stored is read, all else is `origin-unreachable`. See `UrlCache.setOffline`. */
 	readonly offline?: boolean;
 	/** How long what is stored is used without asking, where `http.hosts` says nothing else; `forever` if left out. */
@@ -86,7 +91,9 @@ export function openCache(options: CacheOptions): UrlCache {
 		url => http.freshnessOf(url) ?? rule,
 		url => http.requestHeaders(url),
 	);
-	const cache = new UrlCache({freshness, store, source, transforms, fillMode, slots, bandwidth, clock, log});
+	const isStreamed = (url: string) => http.streamUnknownOf(url) ?? options.streamUnknown ?? false;
+	const parts = {freshness, store, source, transforms, fillMode, slots, bandwidth, clock, log};
+	const cache = new UrlCache({...parts, isStreamed});
 	cache.setOffline(options.offline ?? false);
 	return cache;
 }

@@ -64,6 +64,7 @@ export function openCacheWith(settings: Settings, {surroundings, ...context}: Ca
 		maxDownloadsPerHost: settings.maxDownloadsPerHost,
 		bytesPerSecond: settings.bwlimit,
 		fill: settings.fill,
+		streamUnknown: settings.streamUnknown,
 		offline: settings.offline,
 		freshness: settings.freshness,
 		http: {

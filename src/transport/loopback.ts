@@ -73,7 +73,7 @@ export class LoopbackFile {
 		private readonly deadlines: Deadlines,
 	) {}
 
-	/** Fills `buffer` from byte `position` on; fewer only at the end. @throws Error with the `code` of read(2). */
+	/** Fills `buffer` from byte `position` on; fewer only at the end, or of a stream. @throws Error with the `code` of read(2). */
 	async read(buffer: Uint8Array, position: number): Promise<number> {
 		const operation = {name: 'read', subject: () => 'a file', limitMs: this.deadlines.readMs, mustSettle: true};
 		const bytes = await this.dispatcher.run(operation, signal =>

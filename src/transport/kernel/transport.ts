@@ -8,11 +8,10 @@ import {mountDevice, takeDevice, unmountDevice, type DeviceOptions} from './devi
 import {libc} from './libc.js';
 import {Session, type Passthrough} from './session.js';
 
-/** What is not said here the drive does as on fuse-native. */
 export const KERNEL_CAPABILITIES: Capabilities = {
 	parallelLookup: true,
 	interrupt: true,
-	directIo: false,
+	directIo: true,
 	invalidate: true,
 	nodePerVersion: true,
 	passthrough: true,

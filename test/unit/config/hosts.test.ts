@@ -42,7 +42,7 @@ hosts:
     username: ann
     password: "\${PW}"
     netrc: false
-  "*.example.org": {freshness: 1h, token: "\${MEDIA_KEY}"}
+  "*.example.org": {freshness: 1h, stream-unknown: true, token: "\${MEDIA_KEY}"}
   http://127.0.0.1:8080: {freshness: forever}
 `;
 	t.deepEqual(load(t, yaml, {MEDIA_KEY: 'k', SESSION: '${PW}', PW: 'a:ü'}).hosts, [
@@ -54,7 +54,7 @@ hosts:
 			cookies: {session: 'a${PW}b'},
 			netrc: false,
 		},
-		{host: '*.example.org', freshness: 3_600_000, headers: {authorization: 'Bearer k'}},
+		{host: '*.example.org', freshness: 3_600_000, streamUnknown: true, headers: {authorization: 'Bearer k'}},
 		{host: 'http://127.0.0.1:8080', freshness: 'forever'},
 	]);
 });
@@ -165,6 +165,7 @@ test('what is no host, no mapping and no freshness is refused', t => {
 	for (const fields of ['s3cret', '[s3cret]', '']) t.regex(wrong(t, fields), /^expected some of freshness, /);
 	t.is(wrong(t, '{freshness: "60"}'), 'freshness is none; expected forever, http or a duration such as 1h');
 	t.is(wrong(t, '{netrc: maybe}'), 'netrc is neither true nor false');
+	t.is(wrong(t, '{stream-unknown: 1}'), 'stream-unknown is neither true nor false');
 	t.deepEqual(load(t, 'hosts: none').hosts, []);
 });
 

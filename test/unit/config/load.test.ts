@@ -59,6 +59,7 @@ test('without anything said, every setting has its default', t => {
 		maxDownloadsPerHost: 8,
 		bwlimit: Infinity,
 		fill: 'auto',
+		streamUnknown: false,
 		offline: false,
 		transport: 'fuse-native',
 		passthrough: 'auto',

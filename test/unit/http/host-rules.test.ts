@@ -12,6 +12,7 @@ function rulesOf(hosts: readonly HostRule[], {netrc = false, log = NO_LOG}: {net
 	return {
 		headers: (url: string, own: Record<string, string> = {}) => rules.headersFor(new URL(url), own),
 		freshness: (url: string) => rules.freshnessOf(url),
+		streamUnknown: (url: string) => rules.streamUnknownOf(url),
 	};
 }
 
@@ -58,6 +59,20 @@ test('networks match addresses in URLs, the smaller one first', t => {
 		['10.1.2.3', '10.1.2.4', '10.2.0.1', '11.0.0.1', 'ten.test'].map(host => freshness(`http://${host}/`)),
 		['http', 2, 1, undefined, undefined],
 	);
+});
+
+test('whether a host is streamed is said by the most exact rule that says so; else by none', t => {
+	const {streamUnknown} = rulesOf([
+		{host: 'c.b.test', streamUnknown: false},
+		{host: '*.b.test', streamUnknown: true},
+		{host: 'd.b.test', userAgent: 'me'},
+	]);
+	const hosts = ['c.b.test', 'd.b.test', 'e.b.test', 'b.test'];
+	t.deepEqual(
+		hosts.map(host => streamUnknown(`http://${host}/`)),
+		[false, true, true, undefined],
+	);
+	t.is(streamUnknown('no URL'), undefined);
 });
 
 test('secrets of a host stay away from http, with one warning; user agent and freshness do not', t => {

@@ -152,8 +152,9 @@ function openNode({node, access, pid}: Opening, serving: Serving, signal: AbortS
 /** A `fuse_open_out`, of a handle on what the kernel knows by a node. */
 function opened({node, access}: Opening, handle: HandleId, of: Attributes, serving: Serving): Awaitable<Fill> {
 	const {operations, nodes, openHandles, backings, prefill} = serving;
+	const isStream = operations.isStream(handle);
 	// Meanwhile the kernel may have been told of another version.
-	if (!access.write && !(node.isStill(of.version) && isAsTold(node, of))) {
+	if (!access.write && !(node.isStill(of.version) && (isAsTold(node, of) || (isStream && node.toldBytes === 0)))) {
 		return after(operations.release(handle, new AbortController().signal), () => {
 			throw new CacheError('replaced', 'it is another version by now');
 		});
@@ -166,7 +167,7 @@ function opened({node, access}: Opening, handle: HandleId, of: Attributes, servi
 	const file = access.write ? undefined : operations.backing(handle);
 	const isPrefilled = file !== undefined && keepsPages(node, of) && node.handles === 1 && prefill.fill(node, file);
 	const backing = backings.open(node.id, isPrefilled ? undefined : file?.fd);
-	const openFlags = openFlagsOf(node, access, of, backing);
+	const openFlags = isStream ? FOPEN.DIRECT_IO : openFlagsOf(node, access, of, backing);
 	return (view, at) => {
 		const out = OPEN_OUT.at(view, at);
 		out.fh = handle;
