@@ -179,6 +179,25 @@ test('what has a length is no stream, nor is what is to be transformed', async t
 	(await gif).close();
 });
 
+test('the type of a stream is what more than its first bytes say', async t => {
+	const {cache, source} = open(t);
+	const opening = cache.openStream(A);
+	const body = await source.body();
+	body.begin();
+	const archive = Buffer.alloc(10_240);
+	archive.write('a.txt');
+	archive.write('0000644', 100);
+	archive.write('00000000000', 124);
+	archive.write('ustar\x0000', 257);
+	archive.write('004523', 148);
+	body.send(archive.subarray(0, 20));
+	const version = await opening;
+	body.send(archive.subarray(20));
+	body.end();
+	t.is((await version.whole()).mimetype, 'application/x-tar');
+	version.close();
+});
+
 test('a stream that outgrows what there is room for fails its readers, and is not cut short', async t => {
 	const {version, body} = await begun(t, {limitBytes: MIB});
 	body.send(Buffer.alloc(3 * MIB));
