@@ -3,11 +3,11 @@ import test, {type ExecutionContext} from 'ava';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import type {ServerResponse} from 'node:http';
-import {readFile, writeFile} from 'node:fs/promises';
+import {open, readFile, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {evaluate, listed, sha256, startDrive, testWith, workDirectory} from '../helpers/drive.js';
 import type {Mount, MountOptions} from '../helpers/mount.js';
-import {generatedBody, type Origin} from '../helpers/origin.js';
+import {generatedBody, type Behaviour, type Origin} from '../helpers/origin.js';
 import {run, sh, type Result} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
 
@@ -23,14 +23,14 @@ function start(t: ExecutionContext, options: MountOptions = {}): Promise<Started
 	return startDrive(t, {flags: ['--stream-unknown'], ...options, transport: 'kernel'});
 }
 
-/** A body without a length, whose rest is held back until it is let go, or broken off. */
-function heldBack(origin: Origin, name = '/held') {
+/** A body without a length, whose rest is held back until it is let go, or broken off; after those that come first. */
+function heldBack(origin: Origin, first: readonly Behaviour[] = []) {
 	const responses: ServerResponse[] = [];
 	const handle = (_request: unknown, response: ServerResponse) => {
 		responses.push(response);
 		response.write(BEGINNING);
 	};
-	const url = origin.serve(name, {handle});
+	const url = origin.serve('/held', {sequence: first, handle});
 	const toEach = (how: (response: ServerResponse) => void) => () => responses.forEach(how);
 	return {url, letGo: toEach(response => response.end(REST)), breakOff: toEach(response => response.destroy())};
 }
@@ -115,6 +115,40 @@ test.serial('cp, dd, tail, wc and cmp read a stream to its end', async t => {
 		t.is(origin.requestsOf(`/programs/${index}`).length, 1, script);
 	}
 });
+
+test.serial('what was told to have a length, and comes without one, is read while it comes', async t => {
+	const {mount, origin} = await start(t);
+	const {url, letGo} = heldBack(origin, [{size: 9_000_000}]);
+	const file = mount.path(url);
+	t.is(await sizeOf(file), '9000000');
+	await until('its answer has gone', () => origin.openConnections === 0);
+	const {gives, ended} = cat(t, file);
+	await gives(BEGINNING);
+	t.is(await sizeOf(file), '0');
+	letGo();
+	t.is((await ended).stdout, BEGINNING + REST);
+});
+
+test.serial(
+	'what is stored, and has changed into what has no length, is read while it comes, and the old bytes by who has them open',
+	async t => {
+		const {mount, origin} = await start(t, {flags: ['--stream-unknown', '--freshness', '1s']});
+		const {url, letGo} = heldBack(origin, [{body: 'old', etag: '"old"'}]);
+		const file = mount.path(url);
+		t.is((await run('cat', [file])).stdout, 'old');
+		const old = await open(file);
+		t.teardown(() => old.close());
+		const beginning = async () => (await run('head', ['-c', '5', file])).stdout;
+		await until('it is stale', async () => (await beginning()) === 'first');
+		const {gives, ended} = cat(t, file);
+		await gives(BEGINNING);
+		t.is(String((await old.read(Buffer.alloc(10), 0, 10, 0)).buffer.subarray(0, 3)), 'old');
+		t.is(await sizeOf(file), '0');
+		letGo();
+		t.is((await ended).stdout, BEGINNING + REST);
+		t.is(await sizeOf(file), String(BEGINNING.length + REST.length));
+	},
+);
 
 testWith(
 	['python3'],
