@@ -19,6 +19,8 @@ const commands = {
 			}
 		})();
 	},
+	write: (directory: string, key: string, text: string) => new FileCache(directory).write(key, new Response(text)),
+	delete: (directory: string, key: string) => new FileCache(directory).delete(key),
 	/** Fetches URLs over and over until it is killed. */
 	keepFetching(directory: string, urls: readonly string[]) {
 		const fetch = createCachedFetch({cacheName: directory, freshness: 50});

@@ -30,12 +30,6 @@ export class CachedResponse {
 		return new Headers(this.head.headers.map(([name, value]) => [name, value]));
 	}
 
-	/** The body, if it was small enough to be read at once. It must not be changed. */
-	get bodyInMemory(): Uint8Array | undefined {
-		const {body} = this.entry;
-		return body instanceof Uint8Array ? body : undefined;
-	}
-
 	/** The body from its beginning. */
 	stream(chunkBytes?: number): ReadableStream<Uint8Array> {
 		const {body} = this.entry;

@@ -9,10 +9,11 @@ import {Budget} from './budget.js';
 import {CachedResponse} from './cached-response.js';
 import {cacheDirectory, makeDirectory} from './directory.js';
 import {Draft, formatFile, writeFile} from './draft.js';
+import {EntryMemory} from './entry-memory.js';
 import {fileNameOf, isOwnFileName} from './file-name.js';
 import type {Head, ResponseHead} from './head.js';
 import {headOf} from './response-head.js';
-import {openEntry, type StoredEntry} from './stored-entry.js';
+import {openEntry, SMALL_BYTES, type StoredEntry} from './stored-entry.js';
 import {decodeValue, encodeValue, type CachedValue} from './value.js';
 
 export interface FileCacheOptions {
@@ -22,6 +23,8 @@ export interface FileCacheOptions {
 	readonly maxBytes?: number;
 	/** No limit unless told. */
 	readonly maxEntries?: number;
+	/** Of responses that were read lately and are kept in memory too; 16 MiB unless told, 0 for none. */
+	readonly maxMemoryBytes?: number;
 	readonly clock?: Clock;
 }
 
@@ -29,6 +32,7 @@ export interface FileCacheOptions {
 export type Storable = CachedValue | Response | CachedResponse;
 
 const MAX_BYTES = 500 * 1024 * 1024;
+const MAX_MEMORY_BYTES = 16 * 1024 * 1024;
 
 /**
  * Responses and other values by key, one file each: `<cacheName>/responses/<key>`.
@@ -42,14 +46,17 @@ export class FileCache {
 	readonly #responses: string;
 	readonly #incoming: string;
 	readonly #budget: Budget;
+	readonly #memory: EntryMemory;
 
 	/** Makes the directory. @throws RangeError for a limit that is none; the system's error. */
-	constructor(cacheName: string, {useTemp, maxBytes = MAX_BYTES, maxEntries = Infinity, clock}: FileCacheOptions = {}) {
+	constructor(cacheName: string, options: FileCacheOptions = {}) {
+		const {useTemp, maxBytes = MAX_BYTES, maxEntries = Infinity, clock} = options;
 		this.directory = cacheDirectory(cacheName, useTemp);
 		this.clock = clock ?? SYSTEM_CLOCK;
 		this.#responses = path.join(this.directory, 'responses');
 		this.#incoming = path.join(this.directory, 'incoming');
 		this.#budget = new Budget(this.#responses, {maxBytes, maxEntries});
+		this.#memory = new EntryMemory(options.maxMemoryBytes ?? MAX_MEMORY_BYTES);
 		for (const directory of [this.directory, this.#responses, this.#incoming])
 			makeDirectory(directory, useTemp === true);
 		sweep(this.#incoming);
@@ -133,7 +140,7 @@ export class FileCache {
 
 	/** The entry of a key, as it is stored. */
 	open(key: string): StoredEntry | undefined {
-		return openEntry(this.#fileOf(key), key, this.clock.now());
+		return this.#memory.open(this.#fileOf(key), key, this.clock.now());
 	}
 
 	/** All entries that can be read; their bodies are closed when the next is asked for. */
@@ -216,9 +223,9 @@ export class FileCache {
 		}
 	}
 
-	#writeAgain(head: ResponseHead, response: CachedResponse): Promise<void> {
-		const {bodyInMemory} = response;
-		return bodyInMemory === undefined ? this.writeStream(head, response.stream()) : this.writeBody(head, bodyInMemory);
+	async #writeAgain(head: ResponseHead, response: CachedResponse): Promise<void> {
+		if (response.bodyBytes <= SMALL_BYTES) await this.writeBody(head, await response.bytes());
+		else await this.writeStream(head, response.stream());
 	}
 
 	async *#list(): AsyncGenerator<{isOurs: boolean; file: string}, void> {

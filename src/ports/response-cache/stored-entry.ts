@@ -1,4 +1,4 @@
-import {closeSync, constants, fstatSync, futimesSync, openSync, readSync} from 'node:fs';
+import {closeSync, constants, fstatSync, futimesSync, openSync, readSync, type Stats} from 'node:fs';
 import {BodyFile} from './body-file.js';
 import {LINE_BYTES, parseHead, parseLine, type Head} from './head.js';
 
@@ -10,6 +10,9 @@ export interface StoredEntry<H extends Head = Head> {
 	readonly bodyBytes: number;
 	/** What tells this file from another one of the same name. */
 	readonly inode: number;
+	/** When that was last written or renamed, by the system's clock: its ctime in ms. */
+	readonly changedMs: number;
+	readonly fileBytes: number;
 }
 
 /** Bodies up to this are read at once: the disk is asked sooner than a thread is. */
@@ -54,10 +57,15 @@ function readEntry(fd: number, key: string | undefined, nowMs: number | undefine
 	const beginning = SHARED.subarray(0, count);
 	const head = parseHead(part(fd, beginning, LINE_BYTES, headBytes).toString('utf8'), key);
 	if (head === undefined) return undefined;
-	if (nowMs !== undefined && nowMs - stats.mtimeMs > TOUCH_AFTER_MS) touch(fd, nowMs);
+	if (nowMs !== undefined && isTouchDue(stats, nowMs)) touch(fd, nowMs);
 	const isSmall = bodyBytes <= SMALL_BYTES;
 	const body = isSmall ? copyOf(fd, beginning, bodyStart, bodyBytes) : new BodyFile(fd, bodyStart, bodyBytes);
-	return {head, body, bodyBytes, inode: stats.ino};
+	return {head, body, bodyBytes, inode: stats.ino, changedMs: stats.ctimeMs, fileBytes: stats.size};
+}
+
+/** Whether it is time to note that a file is used. */
+export function isTouchDue({mtimeMs}: Stats, nowMs: number): boolean {
+	return nowMs - mtimeMs > TOUCH_AFTER_MS;
 }
 
 /** @throws RangeError where there are fewer bytes. */
