@@ -124,20 +124,21 @@ export class Asker {
 		return kept;
 	}
 
-	#send({request, init, url, headers}: Target, conditions: Readonly<Record<string, string>>, signal: AbortSignal) {
-		return askOrigin(this.transport, {request, init, url, headers: {...headers, ...conditions}, signal});
+	#send({wanted, init, url, headers}: Target, conditions: Readonly<Record<string, string>>, signal: AbortSignal) {
+		const asked = {request: wanted.request, init, url, headers: {...headers, ...conditions}, signal};
+		return askOrigin(this.transport, asked);
 	}
 
 	/** As fetch gives it: with the URL of the last redirect, and ending with who asked. */
 	#privately(
-		{request: {signal, url}, ...target}: Target,
+		{wanted: {signal, url}, ...target}: Target,
 		{response, redirected}: OriginAnswer,
 		transfer: AbortController,
 	): Response {
 		if (redirected || target.url !== url) Object.defineProperty(response, 'redirected', {value: true});
-		const end = () => transfer.abort(signal.reason);
-		if (signal.aborted) end();
-		else signal.addEventListener('abort', end, {once: true});
+		const end = () => transfer.abort(signal?.reason);
+		if (signal?.aborted) end();
+		else signal?.addEventListener('abort', end, {once: true});
 		return response;
 	}
 }

@@ -1,4 +1,4 @@
-import {createHash, type Hash} from 'node:crypto';
+import {createHash, hash} from 'node:crypto';
 
 /** What a key is made of. */
 export interface KeyedRequest {
@@ -19,8 +19,12 @@ export interface KeyOptions {
 /** Who asks with others is somebody else, and gets other answers. */
 const CREDENTIALS = ['authorization', 'cookie'];
 
+type Part = readonly [kind: string, value: string | Uint8Array];
+
 /** Half of a key: 128 bits. */
 const HALF_DIGITS = 32;
+/** The second half of most keys. */
+const OF_NOTHING = hash('sha256', '', 'hex').slice(0, HALF_DIGITS);
 
 /**
  * The key of a request: 64 hex digits, of which the first half is that of
@@ -29,26 +33,25 @@ const HALF_DIGITS = 32;
  * requests have one key by being put together alike.
  */
 export function keyOf({method, url, headers, body}: KeyedRequest, options: KeyOptions = {}): string {
-	const hash = createHash('sha256');
+	const said: Part[] = [];
 	const {ignoredParameters: ignored = [], includeHeaders} = options;
-	for (const [name, value] of [...(headers ?? [])]) {
+	for (const [name, value] of headers ?? []) {
 		const counts = includeHeaders === true || CREDENTIALS.includes(name);
-		if (counts && !ignored.some(each => each.toLowerCase() === name)) {
-			add(hash, 'header', name);
-			add(hash, 'value', value);
-		}
+		if (counts && !ignored.some(each => each.toLowerCase() === name)) said.push(['header', name], ['value', value]);
 	}
 
-	if (body !== undefined) addBody(hash, body, headers?.get('content-type') ?? '', new Set(ignored));
-	return keyPrefixOf(method, url, ignored) + hash.digest('hex').slice(0, HALF_DIGITS);
+	if (body !== undefined) said.push(...partsOfBody(body, headers?.get('content-type') ?? '', new Set(ignored)));
+	return keyPrefixOf(method, url, ignored) + (said.length === 0 ? OF_NOTHING : digestOf(said));
 }
 
 /** What the keys of all requests for a URL begin with. */
 export function keyPrefixOf(method: string, url: string, ignoredParameters: readonly string[] = []): string {
-	const hash = createHash('sha256');
-	add(hash, 'method', method.toUpperCase());
-	add(hash, 'url', normalized(url, new Set(ignoredParameters)));
-	return hash.digest('hex').slice(0, HALF_DIGITS);
+	const parts = [
+		labelled('method', method.toUpperCase()),
+		labelled('url', normalized(url, new Set(ignoredParameters))),
+	];
+	// One call costs a third of what an object for it does.
+	return hash('sha256', parts.join(''), 'hex').slice(0, HALF_DIGITS);
 }
 
 function normalized(url: string, ignored: ReadonlySet<string>): string {
@@ -67,10 +70,12 @@ function nameOf(pair: string): string {
 	return [...new URLSearchParams(pair).keys()][0] ?? '';
 }
 
-function addBody(hash: Hash, body: Uint8Array, contentType: string, ignored: ReadonlySet<string>): void {
+function partsOfBody(body: Uint8Array, contentType: string, ignored: ReadonlySet<string>): Part[] {
 	const type = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-	add(hash, 'type', type);
-	add(hash, 'body', ignored.size === 0 ? body : withoutIgnored(body, type, ignored));
+	return [
+		['type', type],
+		['body', ignored.size === 0 ? body : withoutIgnored(body, type, ignored)],
+	];
 }
 
 function withoutIgnored(body: Uint8Array, type: string, ignored: ReadonlySet<string>): string | Uint8Array {
@@ -90,6 +95,16 @@ function withoutIgnored(body: Uint8Array, type: string, ignored: ReadonlySet<str
 	}
 }
 
-function add(hash: Hash, kind: string, value: string | Uint8Array): void {
-	hash.update(`${kind} ${Buffer.byteLength(value)} `).update(value);
+function digestOf(parts: readonly Part[]): string {
+	const all = createHash('sha256');
+	for (const [kind, value] of parts) all.update(labelOf(kind, value)).update(value);
+	return all.digest('hex').slice(0, HALF_DIGITS);
+}
+
+function labelled(kind: string, text: string): string {
+	return labelOf(kind, text) + text;
+}
+
+function labelOf(kind: string, value: string | Uint8Array): string {
+	return `${kind} ${Buffer.byteLength(value)} `;
 }

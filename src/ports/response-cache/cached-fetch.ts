@@ -12,6 +12,7 @@ import type {Target} from './keeper.js';
 import {discardBody} from './origin-request.js';
 import {requestControl, type CacheMode, type RequestControl} from './request-control.js';
 import type {StoredEntry} from './stored-entry.js';
+import {Wanted} from './wanted.js';
 
 /** A `fetch` with a cache behind it. */
 export interface CachedFetch {
@@ -26,7 +27,7 @@ const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'P
 
 /** A request under way through the cache. */
 interface Errand {
-	readonly request: Request;
+	readonly wanted: Wanted;
 	readonly target: Target;
 	readonly control: RequestControl;
 	readonly entry: StoredEntry<ResponseHead> | undefined;
@@ -73,18 +74,18 @@ class Fetcher {
 	async fetch(input: string | URL | Request, init: CachedRequestInit = {}): Promise<Response> {
 		const {freshness, cache, ...others} = init;
 		// A Request refuses `only-if-cached` for other modes than those of a page.
-		const request = new Request(input, others);
-		request.signal.throwIfAborted();
+		const wanted = new Wanted(input, others);
+		wanted.signal?.throwIfAborted();
 		const mode =
 			cache ?? (input instanceof Request ? (input as {readonly cache?: CacheMode}).cache : undefined) ?? 'default';
-		const mayKeep = /^https?:/.test(request.url) && this.backend.isCacheableMethod(request.method);
-		if (!mayKeep || request.redirect !== 'follow') {
-			return this.#passThrough(request, others);
+		const mayKeep = /^https?:/.test(wanted.url) && this.backend.isCacheableMethod(wanted.method);
+		if (!mayKeep || wanted.redirect !== 'follow') {
+			return this.#passThrough(wanted.request, others);
 		}
 
-		const rule = freshness ?? this.#ruleOf(request.url);
-		const errand = await this.#errand(request, others, rule, mode);
-		return abortable(this.#run(errand), request.signal);
+		const rule = freshness ?? this.#ruleOf(wanted.url);
+		const errand = await this.#errand(wanted, others, rule, mode);
+		return abortable(this.#run(errand), wanted.signal);
 	}
 
 	#ruleOf(url: string): FreshnessRule {
@@ -110,25 +111,26 @@ class Fetcher {
 		}
 	}
 
-	async #errand(request: Request, init: RequestInit, rule: FreshnessRule, mode: CacheMode): Promise<Errand> {
-		const {method, headers} = request;
-		const control = requestControl(headers, mode, rule);
-		const body = request.body === null ? undefined : new Uint8Array(await request.clone().arrayBuffer());
+	async #errand(wanted: Wanted, init: RequestInit, rule: FreshnessRule, mode: CacheMode): Promise<Errand> {
+		const {method, headers} = wanted;
+		const named = Object.fromEntries(headers);
+		const control = requestControl(named, mode, rule);
+		const body = await wanted.body();
 		const keyed = (url: string, as = method) => this.backend.createKey({method: as, url, headers, body});
-		const key = keyed(request.url);
+		const key = keyed(wanted.url);
 		// What has moved for good is asked where it is.
 		const movedTo = control.mayRead ? this.backend.redirectOf(key) : undefined;
-		const url = movedTo?.url ?? request.url;
+		const url = movedTo?.url ?? wanted.url;
 		const isFollowed = movedTo !== undefined;
 		const target = {
-			...{request, init, rule, url, mayWrite: control.mayWrite},
+			...{wanted, init, rule, url, mayWrite: control.mayWrite},
 			key: isFollowed ? movedTo.target : key,
 			keyOf: keyed,
-			headers: Object.fromEntries(headers),
+			headers: named,
 		};
-		const find = (wanted: string) => (control.mayRead ? this.backend.find(wanted) : undefined);
+		const find = (sought: string) => (control.mayRead ? this.backend.find(sought) : undefined);
 		const entry = (method === 'HEAD' ? find(keyed(url, 'GET')) : undefined) ?? find(target.key);
-		return {request, target, control, entry};
+		return {wanted, target, control, entry};
 	}
 
 	async #run(errand: Errand): Promise<Response> {
@@ -144,7 +146,7 @@ class Fetcher {
 		if (entry === undefined || verdict === 'must-revalidate') {
 			return this.#take(
 				errand,
-				await this.#asker.ask(target, entry, control.mayRead && !control.mustAsk, errand.request.signal),
+				await this.#asker.ask(target, entry, control.mayRead && !control.mustAsk, errand.wanted.signal),
 			);
 		}
 
@@ -177,7 +179,7 @@ class Fetcher {
 		const {head, fill} = asked;
 		// All others have read it, and it was closed: it is stored by now.
 		if (fill.isClosed) return this.#run({...errand, entry: this.backend.find(head.key)});
-		return responseOf(asServed(errand, head), fill.stream(errand.request.signal));
+		return responseOf(asServed(errand, head), fill.stream(errand.wanted.signal));
 	}
 }
 
@@ -194,14 +196,14 @@ function leaveAlone(asked: Asked | undefined): void {
 
 function serve(errand: Errand, entry: StoredEntry<ResponseHead>): Response {
 	const response = new CachedResponse({...entry, head: asServed(errand, entry.head)});
-	return response.toResponse(errand.request.method);
+	return response.toResponse(errand.wanted.method);
 }
 
 /** Who asked for what has moved was redirected; who spelled a URL in another way was not. */
-function asServed({request, target}: Errand, head: ResponseHead): ResponseHead {
-	const isMoved = target.url !== request.url || (head.method === request.method && head.key !== target.key);
+function asServed({wanted, target}: Errand, head: ResponseHead): ResponseHead {
+	const isMoved = target.url !== wanted.url || (head.method === wanted.method && head.key !== target.key);
 	if (head.redirected || isMoved) return {...head, redirected: true};
-	return {...head, url: request.url.replace(/#.*$/, '')};
+	return {...head, url: wanted.url.replace(/#.*$/, '')};
 }
 
 function notCached(how: 'answer' | 'failure'): Response {

@@ -9,10 +9,11 @@ import type {ResponseHead} from './head.js';
 import type {OriginAnswer} from './origin-request.js';
 import {headOf} from './response-head.js';
 import type {StoredEntry} from './stored-entry.js';
+import type {Wanted} from './wanted.js';
 
 /** What is asked for. */
 export interface Target {
-	readonly request: Request;
+	readonly wanted: Wanted;
 	readonly init: RequestInit | undefined;
 	/** The request's, or where that has moved. */
 	readonly url: string;
@@ -97,14 +98,14 @@ export class Keeper {
 		const {responses} = this.backend;
 		const isWanted = () => ![target.url, head.requestUrl].some(url => this.#hasChanged(url, sentAfter));
 		const commit = () => responses.commit(draft, head.key, isWanted);
-		if (target.request.method === 'HEAD' || response.body === null) {
+		if (target.wanted.method === 'HEAD' || response.body === null) {
 			const stored = commit().finally(() => draft.discard());
 			const entry = await stored.then(() => responses.open(head.key)).catch(() => undefined);
 			return entry && {outcome: 'stored', entry: entry as StoredEntry<ResponseHead>};
 		}
 
 		const mayHold = (bytes: number) => responses.mayHold(bytes);
-		const lengthBytes = lengthOf(response, target.request.method);
+		const lengthBytes = lengthOf(response, target.wanted.method);
 		try {
 			return {
 				outcome: 'filling',
@@ -129,7 +130,7 @@ export class Keeper {
 		const movedTo = hasCredentials(target) ? undefined : moves.at(-1)?.url;
 		const requestUrl = movedTo ?? target.url;
 		const key = movedTo === undefined ? target.key : target.keyOf(movedTo);
-		const asked = {method: target.request.method, requestUrl, requestHeaders: target.headers};
+		const asked = {method: target.wanted.method, requestUrl, requestHeaders: target.headers};
 		const head = {...headOf(key, response, nowMs, asked), url, redirected: redirected && url !== requestUrl};
 		if (!ABSENT.has(response.status)) return head;
 		const absentMs = this.#rules(target).absentForMs(response.status, head.caching, nowMs);
@@ -138,9 +139,9 @@ export class Keeper {
 
 	async #mayKeep(target: Target, response: Response, head: ResponseHead): Promise<boolean> {
 		if (!target.mayWrite || '*' in head.caching.varied) return false;
-		if (!this.backend.responses.mayHold(lengthOf(response, target.request.method) ?? 0)) return false;
+		if (!this.backend.responses.mayHold(lengthOf(response, target.wanted.method) ?? 0)) return false;
 		const isStorable = this.#rules(target).mayKeep(target.url, head.caching);
-		return isStorable && this.backend.isCacheable(target.request.method, response);
+		return isStorable && this.backend.isCacheable(target.wanted.method, response);
 	}
 
 	#noteMoves(target: Target, {moves}: OriginAnswer, key: string): void {

@@ -37,23 +37,26 @@ const MODES: Readonly<Record<CacheMode, Partial<RequestControl>>> = {
 	'only-if-cached': {anyAge: true, onlyIfCached: 'failure'},
 };
 
+type Named = Readonly<Record<string, string>>;
+
 /** Who makes a conditional request has a cache of its own; a part of a body is not kept. */
 const OWN_BUSINESS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range', 'range'];
 
 /**
+ * @param headers - by lower-case name.
  * @param mode - what `RequestInit.cache` says, which counts under every rule.
  * @param rule - the directives of a request count under `http` alone.
  * @see https://fetch.spec.whatwg.org/#concept-request-cache-mode and RFC 9111 section 5.2.1
  */
-export function requestControl(headers: Headers, mode: CacheMode, rule: FreshnessRule): RequestControl {
-	if (OWN_BUSINESS.some(name => headers.has(name))) return {...PLAIN, ...MODES['no-store']};
+export function requestControl(headers: Named, mode: CacheMode, rule: FreshnessRule): RequestControl {
+	if (OWN_BUSINESS.some(name => headers[name] !== undefined)) return {...PLAIN, ...MODES['no-store']};
 	const byRule = rule === 0 ? {mayWrite: false} : {};
 	const byHeaders = rule === 'http' ? directives(headers) : {};
 	return {...PLAIN, ...byHeaders, ...byRule, ...MODES[mode]};
 }
 
-function directives(headers: Headers): Partial<RequestControl> {
-	const header = headers.get('cache-control') ?? (/no-cache/i.test(headers.get('pragma') ?? '') ? 'no-cache' : '');
+function directives(headers: Named): Partial<RequestControl> {
+	const header = headers['cache-control'] ?? (/no-cache/i.test(headers['pragma'] ?? '') ? 'no-cache' : '');
 	if (header === '') return {};
 	const pairs = canonicalCacheControl(header)
 		.split(', ')

@@ -35,6 +35,25 @@ test('a response is the one that fetch gives, the first time and from the cache'
 	t.is(origin.requests.length, 2);
 });
 
+test('what is asked for is what it was when fetch was called, and what cannot be is refused as by fetch', async t => {
+	const {fetch, origin, asked} = await setUpFetch(t);
+	origin.serve('/b', {body: 'b'});
+	const url = new URL(origin.serve('/a', {body: 'a', maxAge: 60}));
+	for (const _ of ['live', 'cached']) {
+		const asking = fetch(url);
+		url.pathname = '/b';
+		t.is(await (await asking).text(), 'a');
+		url.pathname = '/a';
+	}
+
+	t.deepEqual([asked('/a'), asked('/b')], [1, 0]);
+	for (const refused of ['no url', '/a', 'http://user:secret@127.0.0.1/']) {
+		const {message} = await t.throwsAsync(fetch(refused), {instanceOf: TypeError}, refused);
+		const {message: expected} = t.throws(() => new Request(refused), {instanceOf: TypeError});
+		t.is(message, expected);
+	}
+});
+
 for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
 	test(`test_all_methods: the second ${method} is from the cache where that method is cached, and another parameter is another request`, async t => {
 		const {fetch, origin} = await setUpFetch(t, {...FOREVER, allowedMethods: [method]});
