@@ -10,7 +10,7 @@ import {isSubdirectory, MARKERS, writerOf} from './value-files.js';
 
 /**
  * The database by itself, each row against its file, each file against the rows,
- * and the sum. What processes that were killed have left is removed, and is no
+ * and the sums. What processes that were killed have left is removed, and is no
  * finding. Nobody else writes meanwhile.
  *
  * @throws Timeout
@@ -19,7 +19,8 @@ export function checkCache(engine: Engine, fix: boolean, isRetried: boolean): Ch
 	const integrity = retried(isRetried, () => checkDatabase(engine, fix));
 	const findings = engine.transaction.run(() => {
 		const known = new Set<string>();
-		return [...checkRows(engine, fix, known), ...checkFiles(engine, fix, known), ...checkSize(engine, fix)];
+		const ofFiles = [...checkRows(engine, fix, known), ...checkFiles(engine, fix, known)];
+		return [...ofFiles, ...checkSize(engine, fix), ...checkCount(engine, fix)];
 	}, isRetried);
 	engine.sweep();
 	return [...integrity, ...findings];
@@ -116,4 +117,13 @@ function checkSize({database, statements}: Engine, fix: boolean): CheckWarning[]
 	if (noted === sum) return [];
 	if (fix) statements.setSetting.run('size', sum);
 	return [new CheckWarning(`the sizes come to ${sum}, and ${String(noted)} is noted`)];
+}
+
+function checkCount({database, statements}: Engine, fix: boolean): CheckWarning[] {
+	const noted = statements.setting.get('count');
+	if (noted === undefined) return [];
+	const count = database.prepare<[], number>('SELECT COUNT(*) FROM Cache').pluck().get() ?? 0;
+	if (noted === count) return [];
+	if (fix) statements.setSetting.run('count', count);
+	return [new CheckWarning(`there are ${count} items, and ${noted} are noted`)];
 }

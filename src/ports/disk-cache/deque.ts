@@ -12,6 +12,8 @@ export interface DequeOptions extends Omit<CacheOptions, 'evictionPolicy'> {
 	readonly maxlen?: number;
 }
 
+/** Each append to a deque with a `maxlen` asks for its length. Fewer items are counted sooner than their number is kept. */
+const KEPT_FROM = 20_000;
 const NO_ITEM = [undefined, ENOVAL];
 const RETRY = {retry: true};
 const NONE = {};
@@ -54,6 +56,7 @@ export class Deque<T = unknown> {
 	set maxlen(maxlen: number) {
 		if (!(maxlen >= 0)) throw new RangeError(`${maxlen} is no length`);
 		this.#maxlen = maxlen;
+		if (maxlen >= KEPT_FROM && maxlen < Infinity) this.cache.keepLength();
 		if (this.length > maxlen) this.transact(() => this.#trim('front'));
 	}
 

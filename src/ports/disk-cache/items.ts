@@ -6,6 +6,7 @@ import {KeyError} from './errors.js';
 import {withFields, type FieldOptions, type GetOptions, type QueueOptions} from './options.js';
 import type {SetOptions, StreamOptions, Side} from './options.js';
 import {Queues} from './queue.js';
+import {COUNT_TRIGGERS} from './schema.js';
 import type {ItemRow, Stored, ValueRow} from './statements.js';
 import {retried, throwUnlessRetried} from './transaction.js';
 import {Walk} from './walk.js';
@@ -73,6 +74,15 @@ export class Items {
 
 	count(): number {
 		return retried(false, () => this.engine.statements.count.get()) ?? 0;
+	}
+
+	keepCount(): void {
+		const {database, statements, transaction} = this.engine;
+		const isKept = () => statements.setting.get('count') !== undefined;
+		if (retried(true, isKept)) return;
+		transaction.run(() => {
+			if (!isKept()) database.exec(COUNT_TRIGGERS);
+		}, true);
 	}
 
 	has({key, raw}: StoredKey): boolean {

@@ -59,3 +59,14 @@ export const TEMPORARY_TRIGGERS = `
 		SELECT larder_dropped(OLD.filename);
 	END;
 `;
+
+/** Keep the number of items; where they are not, items are counted. They cost each that is set anew, and each that is removed. */
+export const COUNT_TRIGGERS = `
+	INSERT INTO Settings SELECT 'count', COUNT(*) FROM Cache;
+	CREATE TRIGGER Cache_count_insert AFTER INSERT ON Cache BEGIN
+		UPDATE Settings SET value = value + 1 WHERE key = 'count';
+	END;
+	CREATE TRIGGER Cache_count_delete AFTER DELETE ON Cache BEGIN
+		UPDATE Settings SET value = value - 1 WHERE key = 'count';
+	END;
+`;

@@ -96,7 +96,10 @@ export function prepareStatements(database: Database) {
 			WHERE rowid = ? AND store_time <= ?`,
 		),
 		hasFile: column<[filename: string], number>('SELECT 1 FROM Cache WHERE filename = ?'),
-		count: column<[], number>('SELECT COUNT(*) FROM Cache'),
+		/** As it is kept, or else by going through all of them. */
+		count: column<[], number>(
+			"SELECT coalesce((SELECT value FROM Settings WHERE key = 'count'), (SELECT COUNT(*) FROM Cache))",
+		),
 		maxRowid: column<[], number | null>('SELECT MAX(rowid) FROM Cache'),
 		expire: prepare<[now: number, limit: number]>(
 			'DELETE FROM Cache WHERE rowid IN (SELECT rowid FROM Cache WHERE expire_time < ? ORDER BY expire_time LIMIT ?)',

@@ -2,6 +2,7 @@ import {rmSync} from 'node:fs';
 import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {Deque, type DequeOptions} from '../../../../src/ports/disk-cache/index.js';
+import {openDatabase} from '../../../../src/sqlite/open.js';
 import {temporaryDirectory} from '../../../helpers/cache.js';
 import {large, openDiskCache, valueFiles} from '../../../helpers/disk-cache.js';
 
@@ -163,6 +164,43 @@ test('deque/append, deque/appendleft, deque/state: what is too much leaves at th
 	t.deepEqual(JSON.parse(JSON.stringify(open(t, [], {directory: deque.directory}))), {directory: deque.directory});
 	t.throws(() => (deque.maxlen = -1), {instanceOf: RangeError});
 	t.is(open(t, 'ab', {maxlen: 0}).length, 0);
+});
+
+test('the length of a deque that may be long is kept, and is right whoever changes it and with whatever is rolled back', t => {
+	const deque = open<unknown>(t, 'abc', {maxlen: 100_000});
+	const {cache} = deque;
+	const database = openDatabase(path.join(deque.directory, 'cache.db'), {timeoutMs: 0});
+	t.teardown(() => database.close());
+	const kept = () => database.prepare("SELECT value FROM Settings WHERE key = 'count'").pluck().get();
+	const isRight = (length: number) => t.deepEqual([deque.length, kept(), [...cache].length], [length, length, length]);
+	isRight(3);
+	const copy = open<unknown>(t, [], {directory: deque.directory, maxlen: 50_000});
+	copy.extend(['d', large(1)]);
+	deque.popLeft();
+	cache.set(1, 'set');
+	cache.set(1, 'set again');
+	t.false(cache.add(1, 'added'));
+	cache.incr('number');
+	isRight(6);
+	const failing = () => {
+		deque.extend('xyz');
+		cache.delete(1);
+		throw new Error('it fails');
+	};
+	t.throws(() => deque.transact(failing), {message: 'it fails'});
+	isRight(6);
+	t.deepEqual([cache.delete('none'), cache.delete('number')], [false, true]);
+	cache.set(2, 'short', {expire: -1});
+	cache.expire();
+	isRight(5);
+	database.prepare("UPDATE Settings SET value = 7 WHERE key = 'count'").run();
+	t.deepEqual(
+		cache.check({fix: true}).map(({message}) => message),
+		['there are 5 items, and 7 are noted'],
+	);
+	t.deepEqual(cache.check(), []);
+	deque.clear();
+	isRight(0);
 });
 
 test('deque/copy: a copy is another handle on the same items', t => {
