@@ -93,7 +93,7 @@ function judgeByHeaders(caching: CachingFacts, lastModifiedMs: number | undefine
 	// A clock that was set back says nothing of an age.
 	if (nowMs < receivedAtMs(caching)) return 'stale';
 	const policy = policyOf(caching, {nowMs, lastModifiedMs});
-	const directives = directivesOf(caching);
+	const {directives} = understandingOf(caching, {lastModifiedMs});
 	// RFC 9111 section 5.4: where there is no Cache-Control, a Pragma stands for it.
 	const isLegacyNoCache =
 		caching.headers['cache-control'] === undefined && /no-cache/.test(caching.headers['pragma'] ?? '');
@@ -109,7 +109,7 @@ function judgeByHeaders(caching: CachingFacts, lastModifiedMs: number | undefine
 /** What an answer without a body says of itself; undefined where it says nothing. */
 function remainingMs(status: number, caching: CachingFacts, nowMs: number): number | undefined {
 	const policy = policyOf(caching, {nowMs, status});
-	const directives = directivesOf(caching);
+	const {directives} = understandingOf(caching, {status});
 	if (!policy.storable() || directives.has('no-cache')) return 0;
 	if (!directives.has('max-age') && caching.headers['expires'] === undefined) return undefined;
 	return Math.max(0, (policy.maxAge() - policy.age()) * 1000);
@@ -124,26 +124,51 @@ interface Circumstances {
 /** RFC 9111 section 5.1: a number of seconds, the first of a list; anything else counts for nothing. */
 const AGE = /^\d+(?=\s*(?:[,;]|$))/;
 
+/** What the library has made of an answer. */
+interface Understood {
+	readonly lastModifiedMs: number | undefined;
+	readonly status: number;
+	readonly policy: CachePolicy.CachePolicyObject;
+	/** Of Cache-Control, with what is behind `=`. */
+	readonly directives: ReadonlyMap<string, string>;
+}
+
+/** By what they were made of: an answer that stays in memory is asked about again and again. */
+const UNDERSTOOD = new WeakMap<CachingFacts, Understood>();
+
+function understandingOf(caching: CachingFacts, {lastModifiedMs, status = 200}: Circumstances): Understood {
+	const known = UNDERSTOOD.get(caching);
+	if (known?.status === status && known.lastModifiedMs === lastModifiedMs) return known;
+	const policy = understand(caching, lastModifiedMs, status);
+	const understood = {lastModifiedMs, status, policy, directives: directivesOf(caching)};
+	UNDERSTOOD.set(caching, understood);
+	return understood;
+}
+
 /** The library's object as if it had been made when the answer came, and were asked at `nowMs`. */
 function policyOf(caching: CachingFacts, circumstances: Circumstances = {}): CachePolicy {
-	const {nowMs = receivedAtMs(caching), lastModifiedMs, status = 200} = circumstances;
+	const {nowMs = receivedAtMs(caching)} = circumstances;
+	const {policy} = understandingOf(caching, circumstances);
+	return Object.assign(CachePolicy.fromObject(policy), {now: () => nowMs});
+}
+
+function understand(caching: CachingFacts, lastModifiedMs: number | undefined, status: number) {
 	const {'cache-control': control, expires, age, ...others} = caching.headers;
-	const expiresAtMs = expires === undefined ? undefined : parseHttpDate(expires, nowMs);
+	const expiresAtMs = expires === undefined ? undefined : parseHttpDate(expires, receivedAtMs(caching));
 	const headers = {
 		...others,
 		...(age !== undefined && {age: AGE.exec(age)?.[0] ?? '0'}),
-		...(control !== undefined && {'cache-control': understood(canonicalCacheControl(control))}),
+		...(control !== undefined && {'cache-control': asUnderstood(canonicalCacheControl(control))}),
 		// What is no date is a time that has passed: RFC 9111 section 5.3.
 		...(expires !== undefined && {expires: expiresAtMs === undefined ? '0' : new Date(expiresAtMs).toUTCString()}),
 		...(lastModifiedMs !== undefined && {'last-modified': new Date(lastModifiedMs).toUTCString()}),
 	};
 	const made = new CachePolicy({headers: {}}, {status, headers}, {shared: false});
-	const policy = CachePolicy.fromObject({...made.toObject(), t: receivedAtMs(caching)});
-	return Object.assign(policy, {now: () => nowMs});
+	return {...made.toObject(), t: receivedAtMs(caching)};
 }
 
 /** The status is one that is understood: no-store is for who does not (RFC 9111 section 5.2.2.3). */
-function understood(control: string): string {
+function asUnderstood(control: string): string {
 	return /\bmust-understand\b/.test(control) ? control.replace(/\bno-store\b/, 'understood') : control;
 }
 

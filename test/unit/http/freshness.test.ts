@@ -53,6 +53,21 @@ test('an answer is fresh as long as its headers say, and then what they say of t
 	for (const [value, seconds, expected] of table) t.is(after(seconds, control(value)), expected, `${value} ${seconds}`);
 });
 
+test('the same facts are judged by when they are asked about, and by what is asked about them', t => {
+	const rules = new FreshnessRules(() => 'http');
+	const caching = factsOf({date: DATE});
+	const at = (seconds: number, ageOfFileS: number) => {
+		const lastModifiedMs = NOW_MS - ageOfFileS * 1000;
+		const stored = {storedAtMs: NOW_MS, caching, lastModifiedMs, isPut: false};
+		return rules.judge(URL_A, stored, NOW_MS + seconds * 1000);
+	};
+	for (const _ of [1, 2]) {
+		t.deepEqual([at(99, 1000), at(101, 1000), at(99, 1000)], ['fresh', 'stale', 'fresh']);
+		t.deepEqual([at(101, 2000), at(201, 2000)], ['fresh', 'stale']);
+		t.is(rules.absentForMs(404, caching, NOW_MS), 30_000);
+	}
+});
+
 test('Expires, Age, Pragma and a tenth of the age of the file count where RFC 9111 has them count', t => {
 	const expires = new Date(NOW_MS + 60_000).toUTCString();
 	t.is(after(59, {headers: {expires, date: DATE}}), 'fresh');
