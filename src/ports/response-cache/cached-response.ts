@@ -1,4 +1,5 @@
 import type {BodyFile} from './body-file.js';
+import {bytesResponse} from './bytes-response.js';
 import type {ResponseHead} from './head.js';
 import type {StoredEntry} from './stored-entry.js';
 
@@ -88,7 +89,8 @@ export function responseOf(
 	body: Uint8Array | ReadableStream<Uint8Array> | null,
 ): Response {
 	const init = {status, statusText, headers: headers.map(([name, value]): [string, string] => [name, value])};
-	return withUrl(new Response(body, init), url, redirected);
+	const response = body instanceof Uint8Array ? bytesResponse(body, init) : new Response(body, init);
+	return withUrl(response, url, redirected);
 }
 
 function withUrl(response: Response, url: string, redirected: boolean): Response {
