@@ -22,6 +22,8 @@ type Setting = Pick<SetOptions | StreamOptions, 'expire' | 'tag' | 'retry'>;
 export class Items {
 	readonly #queues: Queues;
 	readonly #walk: Walk;
+	/** Whether an item that was got expires. */
+	#hasMetExpiry = false;
 
 	constructor(private readonly engine: Engine) {
 		this.#queues = new Queues(engine.database);
@@ -104,14 +106,17 @@ export class Items {
 		const {engine} = this;
 		const now = engine.now();
 		if (engine.isPlain && options.expireTime !== true && options.tag !== true && options.read !== true) {
-			const value = engine.statements.inline.get(now, key, raw);
+			const {inline, lasting} = engine.statements;
+			const value = this.#hasMetExpiry ? inline.get(now, key, raw) : lasting.get(key, raw);
 			if (value === undefined) return options.default;
 			if (value !== null) return engine.disk.fetchInline(value);
 		}
 
 		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 			const row = engine.statements.get.get(key, raw);
-			if (row === undefined || (row[2] !== null && row[2] <= now)) break;
+			if (row === undefined) break;
+			this.#hasMetExpiry ||= row[2] !== null;
+			if (row[2] !== null && row[2] <= now) break;
 			const value = this.#fetch(row, options.read);
 			if (value === GONE) continue;
 			if (engine.settings.statistics) engine.uses.countLookup(true);

@@ -74,6 +74,11 @@ export function prepareStatements(database: Database) {
 			`SELECT CASE WHEN mode IN (1, 4) AND filename IS NULL AND ${IS_LIVE} THEN value END
 			FROM Cache WHERE key = ? AND raw = ?`,
 		),
+		/** The same where nothing is known to expire: one parameter less is a thirtieth of a miss. */
+		lasting: column<Keyed, Column | null>(
+			`SELECT CASE WHEN mode IN (1, 4) AND filename IS NULL AND expire_time IS NULL THEN value END
+			FROM Cache WHERE key = ? AND raw = ?`,
+		),
 		has: column<[...Keyed, now: number], number>(`SELECT 1 FROM Cache WHERE key = ? AND raw = ? AND ${IS_LIVE}`),
 		/** Numbers are added as JavaScript adds them. */
 		incr: column<[delta: number, now: number, now: number, ...Keyed, now: number], number>(

@@ -133,6 +133,22 @@ test('core/get_expired_fast_path, core/get_expired_slow_path: what has expired i
 	}
 });
 
+test('what expires is there until then, and what does not for longer, whichever was got first', t => {
+	for (const keys of [
+		['lasts', 'expires'],
+		['expires', 'lasts'],
+	]) {
+		const clock = new TestClock();
+		const cache = openDiskCache(t, {clock});
+		cache.set('lasts', 'l');
+		cache.set('expires', 'e', {expire: 1});
+		const got = () => Object.fromEntries(keys.map(key => [key, cache.get(key)]));
+		for (const _ of [1, 2]) t.deepEqual(got(), {lasts: 'l', expires: 'e'});
+		clock.advance(1001);
+		for (const _ of [1, 2]) t.deepEqual(got(), {lasts: 'l', expires: undefined});
+	}
+});
+
 test('core/pop: a value is given once, with what is asked for', t => {
 	const cache = openDiskCache(t);
 	t.is(cache.pop('alpha'), undefined);

@@ -2,9 +2,8 @@ import {rmSync} from 'node:fs';
 import path from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {Deque, type DequeOptions} from '../../../../src/ports/disk-cache/index.js';
-import {openDatabase} from '../../../../src/sqlite/open.js';
 import {temporaryDirectory} from '../../../helpers/cache.js';
-import {large, openDiskCache, valueFiles} from '../../../helpers/disk-cache.js';
+import {large, openBeside, openDiskCache, valueFiles} from '../../../helpers/disk-cache.js';
 
 function open<T>(t: ExecutionContext, items: Iterable<T> = [], options: DequeOptions = {}): Deque<T> {
 	const deque = new Deque(items, {directory: temporaryDirectory(t), ...options});
@@ -169,8 +168,7 @@ test('deque/append, deque/appendleft, deque/state: what is too much leaves at th
 test('the length of a deque that may be long is kept, and is right whoever changes it and with whatever is rolled back', t => {
 	const deque = open<unknown>(t, 'abc', {maxlen: 100_000});
 	const {cache} = deque;
-	const database = openDatabase(path.join(deque.directory, 'cache.db'), {timeoutMs: 0});
-	t.teardown(() => database.close());
+	const database = openBeside(t, deque.directory);
 	const kept = () => database.prepare("SELECT value FROM Settings WHERE key = 'count'").pluck().get();
 	const isRight = (length: number) => t.deepEqual([deque.length, kept(), [...cache].length], [length, length, length]);
 	isRight(3);
