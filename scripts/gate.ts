@@ -13,16 +13,34 @@ const STATIC_STAGES: Readonly<Record<string, readonly string[]>> = {
 	layers: [process.execPath, 'dist/scripts/layers.js'],
 };
 
+interface SuiteOptions {
+	readonly concurrency: number;
+	readonly deadlineMinutes: number;
+	/** Of `dist/test`; the one of its name unless told. */
+	readonly folder?: string;
+	/** Files of it that are left out. */
+	readonly except?: readonly string[];
+	/** Mounts in a name space of its own, and by whom. */
+	readonly by?: 'root' | 'nobody';
+	readonly env?: readonly string[];
+}
+
 /**
  * The folders of `dist/test`, fast to slow. Mounts and systemd machines share the kernel's
  * tables, so few at a time; each deadline is several times what the suite takes.
  */
-const SUITES: Readonly<Record<string, {concurrency: number; deadlineMinutes: number}>> = {
+const SUITES: Readonly<Record<string, SuiteOptions>> = {
 	unit: {concurrency: 2, deadlineMinutes: 5},
 	contract: {concurrency: 2, deadlineMinutes: 5},
 	property: {concurrency: 2, deadlineMinutes: 10},
 	fault: {concurrency: 2, deadlineMinutes: 10},
-	mount: {concurrency: 2, deadlineMinutes: 15},
+	mount: {concurrency: 2, deadlineMinutes: 15, by: 'root'},
+	// Once more over the other transport, and as most users have it.
+	kernel: {
+		...{concurrency: 2, deadlineMinutes: 15, folder: 'mount', by: 'nobody', env: ['LARDER_TEST_TRANSPORT=kernel']},
+		// What is for root alone, and what runs over both by itself.
+		except: ['cli-doctor', 'cli-user', 'fio', 'fuse-fd', 'kernel-passthrough'],
+	},
 	systemd: {concurrency: 1, deadlineMinutes: 10},
 };
 
@@ -56,12 +74,12 @@ function staticStages(): boolean {
 async function suites(): Promise<boolean> {
 	let total = NO_TESTS;
 	const skipped: string[] = [];
-	for (const name of Object.keys(SUITES)) {
-		const {sources, missing} = testsOf('.', name);
+	for (const [name, options] of Object.entries(SUITES)) {
+		const {sources, missing} = testsOf('.', options.folder ?? name);
 		if (sources.length === 0 || interrupted.signal.aborted) continue;
 
 		for (const source of missing) console.log(`${source} is not compiled: delete dist/ and run npm test again`);
-		const report = await runTests(name);
+		const report = await runTests(name, options);
 		total = add(add(total, report.counts), {...NO_TESTS, failed: missing.length});
 		skipped.push(...report.skipped.map(title => `${name}: ${title}`));
 	}
@@ -73,10 +91,13 @@ async function suites(): Promise<boolean> {
 	return ran && total.failed === 0 && !interrupted.signal.aborted;
 }
 
-async function runTests(name: string): Promise<SuiteReport> {
-	const {concurrency = 1, deadlineMinutes = 1} = SUITES[name] ?? {};
-	const ava = [process.execPath, 'dist/scripts/ava-tap.js', '--tap', `--concurrency=${concurrency}`];
-	const suite = {name, command: [...ava, `dist/test/${name}/**/*.test.js`], deadlineMs: deadlineMinutes * 60_000};
+async function runTests(name: string, options: SuiteOptions): Promise<SuiteReport> {
+	const {concurrency, deadlineMinutes, folder = name, except = [], by, env = []} = options;
+	const within = by === undefined ? [] : ['bash', 'scripts/in-namespace.sh', by];
+	const ava = ['node', 'dist/scripts/ava-tap.js', '--tap', `--concurrency=${concurrency}`];
+	const files = [`dist/test/${folder}/**/*.test.js`, ...except.map(file => `!dist/test/${folder}/${file}.test.js`)];
+	const command = [...within, 'env', ...env, ...ava, ...files];
+	const suite = {name, command, deadlineMs: deadlineMinutes * 60_000};
 	const report = await runSuite(suite, result => printFailure(name, result), interrupted.signal);
 	if (report.counts.failed > 0 && report.stderr !== '') console.log(report.stderr.trimEnd());
 	if (report.problem !== undefined) console.log(report.problem);
