@@ -142,10 +142,10 @@ async function measure(
 	workers: readonly Worker[],
 ): Promise<Sample> {
 	const work = () => together(workers.slice(0, readers), reader => job(directory, reader));
+	await drive?.daemon.idle(IDLE_DEADLINE_MS);
 	if (before !== undefined) await runSilently('cat', [path.join(directory, before)]);
 	if (drive === undefined) return work();
 	// POSIX_FADV_DONTNEED, of all of it.
 	if (before !== undefined) await runSilently('dd', [`if=${path.join(directory, before)}`, 'iflag=nocache', 'count=0']);
-	await drive.daemon.idle(IDLE_DEADLINE_MS);
 	return drive.watch(work);
 }
