@@ -10,8 +10,13 @@ export interface Numbered {
 }
 
 export type Job =
-	/** Reads files one after another, each to its end. */
-	| {readonly kind: 'read'; readonly files: readonly string[]; readonly hash?: boolean}
+	/** Reads files one after another, each to its end; where that is wished for, the kernel forgets the pages of each before. */
+	| {
+			readonly kind: 'read';
+			readonly files: readonly string[];
+			readonly hash?: boolean;
+			readonly forgets?: boolean;
+	  }
 	/** So many opens, each read for its first bytes and closed: of the files of a prefix and the numbers from `first` on, `step` apart. */
 	| ({readonly kind: 'heads'; readonly bytes: number} & Numbered)
 	/** A stat(2) of each. */

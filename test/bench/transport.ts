@@ -31,13 +31,16 @@ interface Measured {
 	readonly amount: Amount;
 	/** In processes of their own, as many as there are. */
 	readonly readers: number;
-	readonly job: (directory: string, reader: number) => Job;
+	/** @param forgets - pages of what was read before are to be dropped first. */
+	readonly job: (directory: string, reader: number, forgets: boolean) => Job;
 	/**
 	 * The name of a file that is read once before, uncounted: memory that nobody
 	 * has touched lately has to be had from the hypervisor first, which takes a
 	 * virtual machine longer than the reading. Its pages are dropped again.
 	 */
 	readonly before?: string;
+	/** How often it is done, of which the fastest counts; once unless told. It goes on taking memory back meanwhile. */
+	readonly passes?: number;
 	readonly targets: (runs: Runs) => Readonly<Record<string, readonly Target[]>>;
 }
 
@@ -122,8 +125,8 @@ function measuredOf(small: string, large: string, scattered: string): Readonly<R
 			}),
 		},
 		'sequential 1 GiB': {
-			...{amount: {bytes: LARGE_BYTES}, readers: 1, before: large},
-			job: directory => ({kind: 'read', files: [path.join(directory, large)]}),
+			...{amount: {bytes: LARGE_BYTES}, readers: 1, before: large, passes: 6},
+			job: (directory, _reader, forgets) => ({kind: 'read', forgets, files: [path.join(directory, large)]}),
 			targets: runs => ({
 				kernel: [timesAsFast(1.5, runs, 'kernel', 'fuse-native')],
 				[PASSTHROUGH]: [timesAsFast(0.9, runs, PASSTHROUGH, NATIVE)],
@@ -138,14 +141,24 @@ function thriceFuseNative(runs: Runs): Readonly<Record<string, readonly Target[]
 
 async function measure(
 	{directory, drive}: Place,
-	{readers, job, before}: Measured,
+	{readers, job, before, passes = 1}: Measured,
 	workers: readonly Worker[],
 ): Promise<Sample> {
-	const work = () => together(workers.slice(0, readers), reader => job(directory, reader));
+	const work = () => together(workers.slice(0, readers), reader => job(directory, reader, drive !== undefined));
 	await drive?.daemon.idle(IDLE_DEADLINE_MS);
 	if (before !== undefined) await runSilently('cat', [path.join(directory, before)]);
-	if (drive === undefined) return work();
+	if (drive === undefined) return fastest(passes, work);
 	// POSIX_FADV_DONTNEED, of all of it.
 	if (before !== undefined) await runSilently('dd', [`if=${path.join(directory, before)}`, 'iflag=nocache', 'count=0']);
-	return drive.watch(work);
+	return fastest(passes, () => drive.watch(work));
+}
+
+async function fastest(passes: number, work: () => Promise<Sample>): Promise<Sample> {
+	let best = await work();
+	for (let pass = 1; pass < passes; pass++) {
+		const sample = await work();
+		if (sample.seconds < best.seconds) best = sample;
+	}
+
+	return best;
 }

@@ -16,6 +16,7 @@ import {openCache} from '../../src/library/open.js';
 import {Dispatcher} from '../../src/transport/dispatch.js';
 import {Loopback, LOOPBACK_CAPABILITIES as capabilities} from '../../src/transport/loopback.js';
 import {putLikeOriginal} from '../helpers/original.js';
+import {forgetPages} from './forget-pages.js';
 import {READ_BYTES, type Done, type Job, type Numbered} from './jobs.js';
 import {serve, timed} from './serve.js';
 
@@ -27,7 +28,7 @@ serve(run);
 function run(job: Job): Promise<Done> {
 	switch (job.kind) {
 		case 'read':
-			return read(job.files, job.hash ?? false);
+			return read(job);
 		case 'heads':
 			return readHeads(job);
 		case 'stat':
@@ -47,19 +48,27 @@ function run(job: Job): Promise<Done> {
 	}
 }
 
-function read(files: readonly string[], isHashed: boolean): Promise<Done> {
+function read({files, hash: isHashed = false, forgets = false}: Job & {kind: 'read'}): Promise<Done> {
 	const buffer = Buffer.alloc(READ_BYTES);
 	const hash = isHashed ? createHash('sha256') : undefined;
+	const prepare = forgets ? forgetPages : () => undefined;
 	return timed(() => {
 		let bytes = 0;
-		for (const file of files) bytes += readFile(file, buffer, hash);
+		for (const file of files) bytes += readFile(file, buffer, {hash, prepare});
 		return bytes;
 	}, hash);
 }
 
-function readFile(file: string, buffer: Buffer, hash: Hash | undefined): number {
+interface Reading {
+	readonly hash: Hash | undefined;
+	/** Called with the descriptor before the first read. */
+	readonly prepare: (descriptor: number) => void;
+}
+
+function readFile(file: string, buffer: Buffer, {hash, prepare}: Reading): number {
 	const descriptor = openSync(file, 'r');
 	try {
+		prepare(descriptor);
 		let bytes = 0;
 		for (;;) {
 			const length = readSync(descriptor, buffer);
