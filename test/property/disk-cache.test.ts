@@ -6,10 +6,10 @@ import {isDeepStrictEqual} from 'node:util';
 import test, {type ExecutionContext} from 'ava';
 import fc from 'fast-check';
 import {Cache, Deque, Index} from '../../src/ports/disk-cache/index.js';
+import {assertAlways} from '../helpers/always.js';
 import {TestClock} from '../helpers/cache.js';
 
 const RUN_MS = 8000;
-const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
 
 const key = fc.oneof(
 	fc.constantFrom<unknown>('a', 'b', 'c', 1, 2, 2.5, null, true),
@@ -249,26 +249,24 @@ function equal(actual: unknown, expected: unknown, what: string): void {
 	}
 }
 
-/** Runs `trial` in directories of its own until the time is over. */
-function assertAlways<T>(t: ExecutionContext, steps: fc.Arbitrary<T>, trial: (directory: string, steps: T) => void) {
-	t.log(`SEED=${SEED}`);
-	let runs = 0;
-	const property = fc.property(steps, given => {
+/** Each trial has a directory of its own. */
+function assertInDirectories<T>(
+	t: ExecutionContext,
+	steps: fc.Arbitrary<T>,
+	trial: (directory: string, steps: T) => void,
+): Promise<void> {
+	return assertAlways(t, RUN_MS, steps, given => {
 		const directory = mkdtempSync(path.join(tmpdir(), 'larder-test-'));
-		runs++;
 		try {
 			trial(directory, given);
 		} finally {
 			rmSync(directory, {recursive: true});
 		}
 	});
-	fc.assert(property, {seed: SEED, numRuns: 1000, interruptAfterTimeLimit: RUN_MS, includeErrorInReport: true});
-	t.log(`${runs} runs`);
-	t.true(runs > 1);
 }
 
-test('whatever is done with a cache, it holds what a map would', t => {
-	assertAlways(t, fc.array(anyStep, {minLength: 5, maxLength: 60}), (directory, steps) => {
+test('whatever is done with a cache, it holds what a map would', async t => {
+	await assertInDirectories(t, fc.array(anyStep, {minLength: 5, maxLength: 60}), (directory, steps) => {
 		const trial = new CacheTrial(directory);
 		try {
 			for (const [, run] of steps) run(trial);
@@ -390,8 +388,8 @@ function doWith(deque: Deque, {do: action, value: item, index}: DequeStep): unkn
 	}
 }
 
-test('stress/deque: whatever is done with a deque, it holds what an array would', t => {
-	assertAlways(t, fc.array(dequeStep, {minLength: 5, maxLength: 40}), (directory, steps) => {
+test('stress/deque: whatever is done with a deque, it holds what an array would', async t => {
+	await assertInDirectories(t, fc.array(dequeStep, {minLength: 5, maxLength: 40}), (directory, steps) => {
 		using deque = new Deque<unknown>([], {directory, diskMinFileSize: 200});
 		const model = new ArrayModel();
 		for (const one of steps) equal(doWith(deque, one), model.do(one), one.do);
@@ -409,8 +407,8 @@ const indexStep = fc.record({
 	value,
 });
 
-test('stress/index: whatever is done with an index, it holds what a map would', t => {
-	assertAlways(t, fc.array(indexStep, {minLength: 5, maxLength: 40}), (directory, steps) => {
+test('stress/index: whatever is done with an index, it holds what a map would', async t => {
+	await assertInDirectories(t, fc.array(indexStep, {minLength: 5, maxLength: 40}), (directory, steps) => {
 		using index = new Index<string | number, unknown>(directory, [], {diskMinFileSize: 200});
 		const map = new Map<string | number, unknown>();
 		for (const {do: action, key: of, value: to} of steps) {
