@@ -23,6 +23,10 @@ export class HandleTable<T> {
 		return handle;
 	}
 
+	values(): Iterable<T> {
+		return this.#handles.values();
+	}
+
 	/** Takes it out. */
 	remove(id: number): T {
 		const handle = this.get(id);

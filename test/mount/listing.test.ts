@@ -1,6 +1,6 @@
 import test from 'ava';
 import path from 'node:path';
-import {plant, startDrive, workDirectory} from '../helpers/drive.js';
+import {plant, startDrive, testWith, workDirectory} from '../helpers/drive.js';
 import {run, sh} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
 
@@ -26,3 +26,32 @@ test('10,000 entries that the original wrote are listed, found, counted and read
 	t.regex(stdout, /^body \d+$/);
 	t.is(origin.connections, 0);
 });
+
+testWith(
+	['python3'],
+	'who reads a directory slowly does not bring back the sizes that its files had before they were changed',
+	async t => {
+		const count = 1000;
+		const cacheDir = await workDirectory(t);
+		for (let index = 0; index < count; index++) await plant(cacheDir, `http://a.example/${index}`, 'body');
+		const {mount} = await startDrive(t, {cacheDir});
+		await until('all are known', async () => (await mount.stats())['entries'] === count, 20_000);
+		const slowly = `
+import os, sys
+directory, changed = sys.argv[1], sys.argv[2:]
+listing = os.scandir(directory)
+next(listing)
+for name in changed:
+    with open(name, 'wb') as file:
+        file.write(b'longer than before')
+listed = 1 + len(list(listing))
+print(listed, sum(os.stat(name).st_size != 18 for name in changed))`;
+		const changed = Array.from({length: count / 2}, (_, index) => mount.path(`http://a.example/${index}`));
+		const {stdout, stderr} = await run(
+			'python3',
+			['-c', slowly, path.join(mount.directory, 'by-url'), ...changed],
+			DEADLINE,
+		);
+		t.is(stdout, `${count} 0\n`, stderr);
+	},
+);

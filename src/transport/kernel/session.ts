@@ -2,6 +2,7 @@ import {constants} from 'node:os';
 import {otherwise, type Awaitable} from '../../base/awaitable.js';
 import {CacheError, messageOf} from '../../base/errors.js';
 import type {Log} from '../../base/log.js';
+import {HandleTable} from '../../fs/handle-table.js';
 import type {HandleId, Operations} from '../../fs/operations.js';
 import {limitOf} from '../bounds.js';
 import type {Deadlines, Dispatcher, Outcome, Started} from '../dispatch.js';
@@ -11,6 +12,7 @@ import {Channel} from './channel.js';
 import {isDying} from './dying.js';
 import {InFlight, type Flight} from './in-flight.js';
 import {Invalidation} from './invalidation.js';
+import type {Listing} from './listing.js';
 import {HAS_EPOCHS_MINOR, MAX_WRITE_BYTES, negotiate, OUR_VERSION} from './negotiate.js';
 import {Nodes, type Node} from './nodes.js';
 import {OPCODES, opcodeName, type Served} from './protocol/opcodes.js';
@@ -103,12 +105,16 @@ export class Session {
 		const nodes = new Nodes(operations.root);
 		const invalidation = new Invalidation(nodes, notification => this.#channel.notify(notification));
 		const backings = new BackingFiles(reason => this.#refusePassthrough(reason));
-		operations.onChanged = invalidation.onChanged;
+		const listings = new HandleTable<Listing>();
+		operations.onChanged = (ino, now) => {
+			for (const listing of listings.values()) listing.noteChange(ino);
+			invalidation.onChanged(ino, now);
+		};
 		this.#serving = {
 			...{operations, nodes, invalidation, backings, retries: new Retries(nodes)},
 			prefill: new Prefill((notification, length) => this.#channel.write(notification, length)),
 			pipe: new ReplyPipe((pipe, length) => this.#channel.splice(pipe, length)),
-			...{buffers: this.#replies.buffers, openHandles: new Map<HandleId, Node>()},
+			...{buffers: this.#replies.buffers, listings, openHandles: new Map<HandleId, Node>()},
 		};
 		this.#handlers = handlersOf(this.#serving);
 		this.#channel = new Channel(device, MAX_WRITE_BYTES, {

@@ -1,7 +1,6 @@
 import {after, type Awaitable} from '../../../base/awaitable.js';
 import {CacheError} from '../../../base/errors.js';
 import type {Attributes, Inode} from '../../../fs/inode.js';
-import {HandleTable} from '../../../fs/handle-table.js';
 import {Listing} from '../listing.js';
 import {DirentPacker, type DirentFacts} from '../protocol/dirents.js';
 import type {Request} from '../protocol/request.js';
@@ -18,8 +17,7 @@ type Add = (packer: DirentPacker, facts: DirentFacts, attributes: Attributes | u
 export function serveDirectories(
 	serving: Serving,
 ): Pick<Handlers, 'OPENDIR' | 'READDIR' | 'READDIRPLUS' | 'RELEASEDIR'> {
-	const {operations, nodes} = serving;
-	const listings = new HandleTable<Listing>();
+	const {operations, nodes, listings} = serving;
 	const rewound = (request: Request<'READDIR' | 'READDIRPLUS'>, directory: Inode, signal: AbortSignal) => {
 		const listing = listings.get(request.args.fh);
 		if (request.args.offset !== 0) return listing;
@@ -49,7 +47,7 @@ export function serveDirectories(
 			const parent = nodes.get(request.nodeid);
 			const add: Add = (packer, facts, attributes) => {
 				const out = packer.addPlus(facts);
-				// What is written is looked up.
+				// What is written is looked up, as is what may be told otherwise by now.
 				if (out !== undefined && attributes !== undefined && parent.children?.get(facts.name)?.isFree !== false) {
 					const node = nodes.give(parent, facts.name, undefined, attributes.version);
 					fillEntry(out, node, attributes, serving);

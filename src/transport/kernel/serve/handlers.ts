@@ -1,8 +1,10 @@
 import {after, type Awaitable} from '../../../base/awaitable.js';
+import type {HandleTable} from '../../../fs/handle-table.js';
 import type {Inode} from '../../../fs/inode.js';
 import type {HandleId, Operations} from '../../../fs/operations.js';
 import type {BackingFiles} from '../backing-files.js';
 import type {Invalidation} from '../invalidation.js';
+import type {Listing} from '../listing.js';
 import type {Node, Nodes} from '../nodes.js';
 import type {Served} from '../protocol/opcodes.js';
 import type {Request} from '../protocol/request.js';
@@ -33,6 +35,8 @@ export interface Serving {
 	readonly pipe: ReplyPipe;
 	readonly prefill: Prefill;
 	readonly backings: BackingFiles;
+	/** The directories that are open. */
+	readonly listings: HandleTable<Listing>;
 	/** The handles that are open and what they are of, for who has to release them when the drive ends. */
 	readonly openHandles: Map<HandleId, Node>;
 }

@@ -64,8 +64,31 @@ test('the offsets of a listing stay, nothing is asked for before it is read, and
 	const {name, ino, next, mode = 0} = listing.at(2) ?? {};
 	t.deepEqual([name, ino, next, mode >>> 12], ['a', 10, 3, 8]);
 	t.is(listing.attributesAt(2), undefined);
-	t.is(listing.at(5), undefined);
 	t.is(listing.at(4)?.name, 'c');
 	t.is(listing.attributesAt(4)?.sizeBytes, 12);
 	t.deepEqual(asked, ['a', 'b', 'c']);
+	t.is(listing.at(5), undefined);
+	t.is(listing.attributesAt(4), undefined);
+});
+
+test('a listing does not tell what a file was before it was changed, whether they are few or very many', t => {
+	const files = Array.from({length: 3}, (_, index): Dentry => {
+		const attributes: Attributes = {kind: 'file', ino: 10 + index, permissions: 0o644, sizeBytes: 1, modifiedAtMs: 0};
+		return {name: `${index}`, attributes: () => attributes};
+	});
+	const listing = new Listing();
+	const begin = () =>
+		listing.rewind({kind: 'directory', ino: 7, permissions: 0o755, sizeBytes: 0, modifiedAtMs: 0}, files);
+	const told = () => [2, 3, 4].map(at => listing.at(at) && listing.attributesAt(at)?.ino);
+	begin();
+	t.deepEqual(told(), [10, 11, 12]);
+	begin();
+	listing.noteChange(11);
+	t.deepEqual(told(), [10, undefined, 12]);
+	begin();
+	t.deepEqual(told(), [10, 11, 12]);
+	begin();
+	for (let ino = 100; ino < 20_000; ino++) listing.noteChange(ino);
+	t.deepEqual(told(), [undefined, undefined, undefined]);
+	t.is(listing.at(4)?.name, '2');
 });
