@@ -1,4 +1,4 @@
-import {close, closeSync, write, writeSync} from 'node:fs';
+import {close, closeSync, write} from 'node:fs';
 import {Socket} from 'node:net';
 import {systemCode} from '../../base/errors.js';
 import {libc} from './libc.js';
@@ -84,12 +84,23 @@ export class Channel {
 	 * @throws Error for a reply that the kernel does not take: EINVAL.
 	 */
 	write(reply: Uint8Array, length = reply.byteLength): void {
-		if (this.#isOpen) this.#send(() => void writeSync(this.#fd, reply, 0, length));
+		if (!this.#isOpen) return;
+		try {
+			libc().write(this.#fd, reply, length);
+		} catch (error) {
+			throwUnlessExpected(error);
+		}
 	}
 
-	/** As `write`, a reply that lies in a pipe. */
-	splice(pipe: number, length: number): void {
-		if (this.#isOpen) this.#send(() => void libc().spliceTo(pipe, this.#fd, length));
+	/** As `write`, a reply that lies in a pipe. @returns whether all of it is out of the pipe. */
+	splice(pipe: number, length: number): boolean {
+		if (!this.#isOpen) return false;
+		try {
+			return libc().spliceTo(pipe, this.#fd, length) === length;
+		} catch (error) {
+			throwUnlessExpected(error);
+			return false;
+		}
 	}
 
 	/**
@@ -141,18 +152,15 @@ export class Channel {
 		}
 	}
 
-	#send(send: () => void): void {
-		try {
-			send();
-		} catch (error) {
-			const code = systemCode(error);
-			if (code !== 'ENOENT' && !ORDERLY_ENDS.has(code)) throw error;
-		}
-	}
-
 	#end(error?: Error): void {
 		if (!this.#isOpen) return;
 		this.close();
 		this.events.onEnd(error);
 	}
+}
+
+/** Of a reply: its request was given up (ENOENT), or the drive is gone. */
+function throwUnlessExpected(error: unknown): void {
+	const code = systemCode(error);
+	if (code !== 'ENOENT' && !ORDERLY_ENDS.has(code)) throw error;
 }

@@ -28,8 +28,8 @@ export class ReplyPipe {
 	readonly #header = Buffer.alloc(OUT_HEADER.sizeBytes);
 	readonly #out = OUT_HEADER.at(new DataView(this.#header.buffer, this.#header.byteOffset), 0);
 
-	/** @param splice - sends `length` bytes of a pipe to the kernel. */
-	constructor(private readonly splice: (pipe: number, length: number) => void) {}
+	/** @param splice - sends `length` bytes of a pipe to the kernel. Returns whether they are out of the pipe. */
+	constructor(private readonly splice: (pipe: number, length: number) => boolean) {}
 
 	/**
 	 * Puts bytes of a file there as the reply to a request.
@@ -38,7 +38,7 @@ export class ReplyPipe {
 	 */
 	take(unique: number, fd: number, position: number, length: number): Piped | undefined {
 		if (this.#isUseless || length > MOST_BYTES) return undefined;
-		// What was put there was not sent.
+		// What was put there was not sent, or not taken.
 		if (this.#bytes > 0) this.close();
 		try {
 			const [, into] = (this.#ends ??= libc().pipe(PIPE_BYTES));
@@ -55,24 +55,17 @@ export class ReplyPipe {
 
 			return {pipe: this};
 		} catch (error) {
-			// Of that one file.
+			// A disk that cannot be read says nothing of the other files.
 			this.#isUseless = systemCode(error) !== 'EIO';
 			this.close();
 			return undefined;
 		}
 	}
 
-	/** Sends what was taken. @throws Error for a reply that the kernel does not take. */
+	/** Sends what was taken. @throws Error for a reply that the kernel does not take, or where nothing was taken. */
 	send(): void {
-		const bytes = this.#bytes;
-		if (this.#ends === undefined) return;
-		try {
-			this.splice(this.#ends[0], bytes);
-			this.#bytes = 0;
-		} catch (error) {
-			this.close();
-			throw error;
-		}
+		if (this.#ends === undefined || this.#bytes === 0) throw new Error('there is no reply in the pipe');
+		if (this.splice(this.#ends[0], this.#bytes)) this.#bytes = 0;
 	}
 
 	/** Lets go of the pipe and of what is in it. It can be used again. */

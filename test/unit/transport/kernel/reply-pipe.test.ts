@@ -21,6 +21,7 @@ function setUp(t: ExecutionContext) {
 		const reply = Buffer.alloc(length);
 		for (let at = 0; at < length;) at += readSync(end, reply, at, length - at, null);
 		sent.push(reply);
+		return true;
 	});
 	t.teardown(() => pipe.close());
 	return {pipe, fd, file, sent};
@@ -70,18 +71,42 @@ test('more than the pipe has room for, and a file that cannot be read so, are no
 	t.is(pipe.take(1, write, 0, 65_536), undefined);
 });
 
-test('a kernel that does not take a reply is told of, and gets the next one', t => {
-	const {fd} = setUp(t);
-	let refusals = 1;
-	const lengths: number[] = [];
-	const pipe = new ReplyPipe((end, length) => {
-		if (refusals-- > 0) throw new Error('EINVAL');
-		lengths.push(readSync(end, Buffer.alloc(length)));
+const REFUSALS: Readonly<Record<string, () => boolean>> = {
+	'says why': () => {
+		throw new Error('EINVAL');
+	},
+	'has given its request up': () => false,
+};
+
+for (const [how, refuse] of Object.entries(REFUSALS)) {
+	test(`after a reply that the kernel does not take, since it ${how}, the next one is whole`, t => {
+		const {fd} = setUp(t);
+		let refusals = 1;
+		const replies: Buffer[] = [];
+		const pipe = new ReplyPipe((end, length) => {
+			if (refusals-- > 0) return refuse();
+			const reply = Buffer.alloc(2 * length);
+			replies.push(reply.subarray(0, readSync(end, reply)));
+			return true;
+		});
+		t.teardown(() => pipe.close());
+		t.truthy(pipe.take(1, fd, 0, 65_536));
+		if (how === 'says why') t.throws(() => pipe.send(), {message: 'EINVAL'});
+		else pipe.send();
+		t.truthy(pipe.take(2, fd, 0, 4096));
+		pipe.send();
+		t.deepEqual(
+			replies.map(({length}) => length),
+			[HEADER_BYTES + 4096],
+		);
+		t.true(replies[0]?.subarray(HEADER_BYTES).equals(CONTENT.subarray(0, 4096)));
 	});
-	t.teardown(() => pipe.close());
-	t.truthy(pipe.take(1, fd, 0, 65_536));
-	t.throws(() => pipe.send(), {message: 'EINVAL'});
-	t.truthy(pipe.take(2, fd, 0, 4096));
+}
+
+test('who sends what was not taken is told so', t => {
+	const {pipe, fd} = setUp(t);
+	t.throws(() => pipe.send(), {message: 'there is no reply in the pipe'});
+	t.truthy(pipe.take(1, fd, 0, 4096));
 	pipe.send();
-	t.deepEqual(lengths, [HEADER_BYTES + 4096]);
+	t.throws(() => pipe.send(), {message: 'there is no reply in the pipe'});
 });
