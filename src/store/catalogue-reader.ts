@@ -112,7 +112,8 @@ export class CatalogueReader {
 	}
 
 	entry(key: Key): Entry | undefined {
-		const known = this.#upToDate().get(key);
+		// Whether it is true is asked only of what is there: what is read now is at least as new as the others.
+		const known = this.#recent.has(key) ? this.#upToDate().get(key) : undefined;
 		if (known !== undefined) return known;
 		const row = this.#entry.get(blob(key));
 		if (row === undefined) return undefined;

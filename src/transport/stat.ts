@@ -10,20 +10,28 @@ const MAX_BLOCKS = 2 ** 32 - 1;
 /** The user of this process. Asking for it is a system call, and a listing would ask 200,000 times. */
 const OWNER = {uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0};
 
+/** What it is, and who may do what with it: `st_mode`. */
+export function modeOf({kind, permissions}: Attributes): number {
+	return permissions | (kind === 'file' ? constants.S_IFREG : constants.S_IFDIR);
+}
+
 /** Owned by the user of this process; one time for all three. */
 export function toStat(attributes: Attributes) {
-	const {kind, ino, permissions, sizeBytes, modifiedAtMs} = attributes;
+	const {kind, ino, sizeBytes, modifiedAtMs} = attributes;
 	const time = Math.max(0, Math.floor(modifiedAtMs));
 	return {
-		mode: permissions | (kind === 'file' ? constants.S_IFREG : constants.S_IFDIR),
-		...OWNER,
+		mode: modeOf(attributes),
+		uid: OWNER.uid,
+		gid: OWNER.gid,
 		size: sizeBytes,
 		nlink: kind === 'file' ? 1 : 2,
 		ino,
 		// Full, also while it is being fetched: cp takes missing blocks for a hole, and writes zeros.
 		blocks: Math.ceil(sizeBytes / 512),
 		blksize: BLOCK_BYTES,
-		...{mtime: time, atime: time, ctime: time},
+		mtime: time,
+		atime: time,
+		ctime: time,
 	};
 }
 

@@ -1,5 +1,5 @@
 import type {Attributes, Dentry} from '../../fs/inode.js';
-import {toStat} from '../stat.js';
+import {modeOf} from '../stat.js';
 import type {DirentFacts} from './protocol/dirents.js';
 
 /** They come first. The kernel knows what they are. */
@@ -62,7 +62,6 @@ export class Listing {
 	}
 
 	#add(name: string, attributes: Attributes): void {
-		const {ino, mode} = toStat(attributes);
-		this.#listed.push({name, ino, mode, next: this.#listed.length + 1});
+		this.#listed.push({name, ino: attributes.ino, mode: modeOf(attributes), next: this.#listed.length + 1});
 	}
 }

@@ -136,7 +136,7 @@ function openNode({node, access, pid}: Opening, serving: Serving, signal: AbortS
 			if (node.reservation !== undefined && node.reservation.pid !== pid)
 				throw new CacheError('replaced', 'it is kept');
 			return after(inodeOf(node, operations, signal), inode =>
-				after(takeAhead(node) ?? open(inode, {...access, version: node.version, asOpen}, serving, signal), handle =>
+				after(takeAhead(node) ?? open(inode, accessTo(node, access, asOpen), serving, signal), handle =>
 					after(operations.getattr(inode, signal), of => opened({node, access, pid}, handle, of, serving)),
 				),
 			);
@@ -147,6 +147,11 @@ function openNode({node, access, pid}: Opening, serving: Serving, signal: AbortS
 			throw error;
 		},
 	);
+}
+
+/** Field by field: a spread would make its shape anew each time, at 3 microseconds. */
+function accessTo({version}: Node, {read, write, truncate}: Access, asOpen: boolean): Access {
+	return {read, write, truncate, version, asOpen};
 }
 
 /** A `fuse_open_out`, of a handle on what the kernel knows by a node. */
