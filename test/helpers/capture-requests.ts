@@ -41,7 +41,11 @@ const captured = new Map<string, string>();
 
 const device = await mountDevice({mountpoint, allowOther: false, searchPath: process.env['PATH'] ?? ''});
 const replies = new Replies((reply, length) => channel.write(reply, length));
-const channel = new Channel(device, MAX_WRITE_BYTES, {onRequest: take, onEnd: () => undefined});
+const channel = new Channel(device, MAX_WRITE_BYTES, {
+	onRequest: take,
+	isAllAnswered: () => true,
+	onEnd: () => undefined,
+});
 await use();
 await unmountDevice({mountpoint, allowOther: false, searchPath: process.env['PATH'] ?? ''});
 channel.close();

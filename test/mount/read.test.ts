@@ -89,7 +89,7 @@ test('what was evicted by others and fetched again is read anew, though its size
 	t.is((await larder('rm', '--cache-dir', mount.cacheDir, url)).code, 0);
 	await until('it is gone', async () => (await mount.stats())['entries'] === 0);
 	// libfuse believes a name for a second: within it an open asks for nothing that would show the change.
-	t.is((await run('stat', ['-c', '%s', mount.path(url)])).stdout, '0\n');
+	await until('it is heard of', async () => (await run('stat', ['-c', '%s', mount.path(url)])).stdout === '0\n', 5000);
 	origin.serve('/same', {body: 'other version', ...same});
 	t.is((await run('cat', [mount.path(url)])).stdout, 'other version');
 	t.is((await run('cat', [mount.path(url)])).stdout, 'other version');

@@ -2,6 +2,7 @@ import {close, closeSync, write} from 'node:fs';
 import {Socket} from 'node:net';
 import {systemCode} from '../../base/errors.js';
 import {libc} from './libc.js';
+import {Patience} from './patience.js';
 import {BACKING_MAP} from './protocol/structs.js';
 import {RequestMemory} from './request-memory.js';
 import {BACKING_CLOSE, BACKING_OPEN} from './protocol/flags.js';
@@ -11,6 +12,15 @@ import type {Region} from './protocol/request.js';
 const HEAD_BYTES = 4096;
 /** Requests taken in one turn of the event loop, so that what else goes on in it goes on. */
 const MOST_AT_ONCE = 32;
+/**
+ * So long the next request is looked for before it is waited for, in ms. A program
+ * that reads on asks again sooner than a thread that sleeps is woken: one that
+ * reads pages at random is served 30,000 a second instead of 13,000, at two
+ * thirds of the processor time.
+ */
+const LOOK_MS = 0.05;
+/** How long that may keep the event loop from turning, in ms: libuv goes on with a stream for as long as something comes. */
+const TURN_MS = 1;
 
 /** The end that is expected: the drive was unmounted, or its connection aborted. */
 const ORDERLY_ENDS: ReadonlySet<string | undefined> = new Set(['ENODEV', 'ECONNABORTED', 'EPERM']);
@@ -18,6 +28,8 @@ const ORDERLY_ENDS: ReadonlySet<string | undefined> = new Set(['ENODEV', 'ECONNA
 export interface ChannelEvents {
 	/** One request, whole. Its bytes stay as they are. */
 	onRequest(request: Region): void;
+	/** Whether all requests were answered: else there is something to be done that is waited for. */
+	isAllAnswered(): boolean;
 	/** There are no more. @param error - what went wrong, if it was not an unmount. */
 	onEnd(error: Error | undefined): void;
 }
@@ -40,6 +52,9 @@ export class Channel {
 	/** The device once more, for what is written on other threads: it is closed when they are done. */
 	readonly #notices: number;
 	#notifying = 0;
+	readonly #patience = new Patience();
+	/** When the event loop has to turn; undefined where nothing was looked for since it has. */
+	#turnEndsAt: number | undefined;
 	readonly #mapBytes = Buffer.alloc(BACKING_MAP.sizeBytes);
 	readonly #map = BACKING_MAP.at(new DataView(this.#mapBytes.buffer, this.#mapBytes.byteOffset), 0);
 	#isOpen = true;
@@ -146,10 +161,27 @@ export class Channel {
 	#take(length: number): void {
 		this.events.onRequest(this.#memory.keep(this.#buffer, length));
 		for (let count = 1; count < MOST_AT_ONCE && this.#isOpen; count++) {
-			const next = libc().readSome(this.#fd, this.#buffer);
+			const next = libc().readSome(this.#fd, this.#buffer) || this.#lookForNext();
 			if (next === 0) return;
 			this.events.onRequest(this.#memory.keep(this.#buffer, next));
 		}
+	}
+
+	/** Stays awake for the next request, where it is likely to come at once. @returns how many bytes it has; 0 for none. */
+	#lookForNext(): number {
+		if (!this.events.isAllAnswered() || !this.#patience.isWorthIt()) return 0;
+		const startedAt = performance.now();
+		if (this.#turnEndsAt === undefined) {
+			this.#turnEndsAt = startedAt + TURN_MS;
+			setImmediate(() => (this.#turnEndsAt = undefined));
+		}
+
+		const until = Math.min(startedAt + LOOK_MS, this.#turnEndsAt);
+		let length = 0;
+		let now = startedAt;
+		for (; length === 0 && now < until; now = performance.now()) length = libc().readSome(this.#fd, this.#buffer);
+		if (length > 0 || now >= startedAt + LOOK_MS) this.#patience.note(length > 0);
+		return length;
 	}
 
 	#end(error?: Error): void {

@@ -119,6 +119,7 @@ export class Session {
 		this.#handlers = handlersOf(this.#serving);
 		this.#channel = new Channel(device, MAX_WRITE_BYTES, {
 			onRequest: request => this.#take(request),
+			isAllAnswered: () => this.#inFlight.size === 0,
 			onEnd: error => this.#finish(error),
 		});
 	}
