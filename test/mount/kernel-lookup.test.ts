@@ -6,7 +6,7 @@ import type {ServerResponse} from 'node:http';
 import {readFile, writeFile} from 'node:fs/promises';
 import path from 'node:path';
 import {evaluate, fetchAll, listed, put, reading, startDrive, startOrigin, workDirectory} from '../helpers/drive.js';
-import type {Mount, MountOptions} from '../helpers/mount.js';
+import {larder, type Mount, type MountOptions} from '../helpers/mount.js';
 import {Origin} from '../helpers/origin.js';
 import {run, sh} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
@@ -383,4 +383,22 @@ test.serial('over fuse-native a lookup asks nobody', async t => {
 	const {mount} = await startDrive(t, {transport: 'fuse-native'});
 	t.is(await sizeOf(mount.path(origin.serve('/a', {body: 'hello'}))), '0');
 	t.is(origin.connections, 0);
+});
+
+test('who looks again at what others have evicted is told what its origin has now', async t => {
+	const {mount, origin} = await start(t);
+	const [url, gone] = [origin.serve('/a', {body: 'first'}), origin.serve('/gone', {body: 'first'})];
+	for (const each of [url, gone]) {
+		await fetchAll(mount, each);
+		t.is(await sizeOf(mount.path(each)), '5');
+	}
+
+	origin.serve('/a', {body: 'second'});
+	origin.serve('/gone', {status: 404});
+	t.is((await larder('rm', '--cache-dir', mount.cacheDir, url, gone)).code, 0);
+	await until('it is told', async () => (await sizeOf(mount.path(url))) === '6', 5000);
+	await until('it is not there', async () => (await sizeOf(mount.path(gone))) === 'ENOENT', 5000);
+	t.is(origin.requestsOf('/a').length, 2);
+	t.is(await readFile(mount.path(url), 'utf8'), 'second');
+	t.is(origin.requestsOf('/a').length, 2);
 });

@@ -1,6 +1,7 @@
 import {constants} from 'node:fs';
 import {constants as osConstants} from 'node:os';
 import {after} from '../../../base/awaitable.js';
+import {CacheError} from '../../../base/errors.js';
 import type {Attributes} from '../../../fs/inode.js';
 import {toStat} from '../../stat.js';
 import {LONGEST_MS} from '../invalidation.js';
@@ -27,10 +28,15 @@ export function serveAttributes({
 			const node = nodes.get(nodeid);
 			const found = after(inodeOf(node, operations, signal), inode => operations.getattr(inode, signal));
 			return after(found, of => {
+				if (node.isStill(of.version)) {
+					nodes.tell(node, of);
+					return attributes(node, of, validFor(node, of));
+				}
+
+				// Nothing is here any more: who looks its name up hears what the origin has.
+				if (of.isProvisional === true) throw new CacheError('replaced', 'it is not stored any more');
 				// Of what its name has come to mean meanwhile; who opens it is led there.
-				if (!node.isStill(of.version)) return attributes(node, of, 0);
-				nodes.tell(node, of);
-				return attributes(node, of, validFor(node, of));
+				return attributes(node, of, 0);
 			});
 		},
 		// Of the rest there is no place for what cp -p and rsync set; refusing would make them fail.
