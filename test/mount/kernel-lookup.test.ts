@@ -269,13 +269,19 @@ test.serial('a download that has all the slots of its host keeps no stat waiting
 
 test.serial('what was looked at and waits for a reader keeps no reader of its host waiting', async t => {
 	const {mount, origin} = await start(t, {flags: [...PATIENT, '--max-downloads-per-host', '1']});
-	const [film, ...looked] = ['/1', '/2', '/3'].map(name => mount.path(origin.serve(name, FILM)));
 	const look = 'JSON.parse(f).forEach(name => fs.statSync(name))';
 	const read = 'fs.readSync(fs.openSync(g), Buffer.alloc(9), 0, 9, 50000000)';
 	const body = `(() => { ${look}; const from = performance.now(); return [${read}, performance.now() - from]; })()`;
-	const [bytes, ms] = (await evaluate(body, [JSON.stringify(looked), film ?? ''])).split(',');
-	t.is(bytes, '9');
-	t.true(Number(ms) < AT_ONCE_MS, `${ms} ms`);
+	// Who had to wait would do so each time; a busy machine does not.
+	const times: number[] = [];
+	for (const attempt of ['a', 'b', 'c']) {
+		const [film, ...looked] = ['1', '2', '3'].map(name => mount.path(origin.serve(`/${attempt}${name}`, FILM)));
+		const [bytes, ms] = (await evaluate(body, [JSON.stringify(looked), film ?? ''])).split(',');
+		t.is(bytes, '9');
+		times.push(Number(ms));
+	}
+
+	t.true(Math.min(...times) < AT_ONCE_MS, `${times.join()} ms`);
 });
 
 test.serial('what is looked at and not read keeps 16 connections to its host at most', async t => {
