@@ -23,7 +23,7 @@ mknod -m 666 "$base/fuse" c 10 229
 mount --bind "$base/fuse" /dev/fuse
 # A file system without devices has made none.
 { : <>/dev/fuse; } 2>/dev/null || umount /dev/fuse
-# Wherever they are, nobody gets to them.
+# The user nobody may not be able to reach either where it is.
 touch "$base/bin/node"
 mount --bind "$(command -v node)" "$base/bin/node"
 mount --bind "$PWD" "$base/project"

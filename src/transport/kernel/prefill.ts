@@ -4,7 +4,7 @@ import type {Node} from './nodes.js';
 import {NOTIFY} from './protocol/flags.js';
 import {NOTIFY_STORE_OUT, OUT_HEADER} from './protocol/structs.js';
 
-/** Who opens a file of this size or less mostly reads all of it. Who does not has cost 10 microseconds. */
+/** Who opens a file of this size or less mostly reads all of it. */
 const MOST_BYTES = 64 * 1024;
 const HEAD_BYTES = OUT_HEADER.sizeBytes + NOTIFY_STORE_OUT.sizeBytes;
 
