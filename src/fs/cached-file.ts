@@ -6,10 +6,11 @@ import type {Put} from '../cache/put.js';
 import type {Key, VersionId} from '../cache/url-cache.js';
 import type {Backing, Version} from '../cache/version.js';
 import type {DriveContext} from './drive-context.js';
-import {ReadOnlyHandle, type FileHandle} from './handle.js';
+import type {FileHandle} from './handle.js';
 import {permissions, type Access, type Attributes} from './inode.js';
 import {inodeNumber} from './names.js';
 import type {OpenFile} from './open-files.js';
+import {ReadingHandle, type Readable} from './reading-handle.js';
 import {WritingHandle, type Writable} from './writing-handle.js';
 
 /**
@@ -36,7 +37,7 @@ const JUST_PUT_MS = 5000;
  * have this one is told to look for another (`replaced`); else he waits, or gets
  * the version that others have.
  */
-export class CachedFile implements OpenFile, Writable {
+export class CachedFile implements OpenFile, Readable, Writable {
 	readonly kind = 'file';
 	/** What readers read; there while there are any. */
 	#version: Version | undefined;
@@ -325,7 +326,7 @@ interface Contents {
 
 function attributesOf(key: Key, contents: Contents, {isReadOnly}: DriveContext): Attributes {
 	const {sizeBytes, modifiedAtMs, id, validForMs = 0, isWhole = false, isProvisional = false} = contents;
-	// Without a spread, which would make its shape anew each time, at 3 microseconds.
+	// Without a spread, which would make its shape anew each time, at 2 to 3 microseconds.
 	return {
 		kind: 'file',
 		ino: inodeNumber(key),
@@ -337,27 +338,4 @@ function attributesOf(key: Key, contents: Contents, {isReadOnly}: DriveContext):
 		isWhole,
 		isProvisional,
 	};
-}
-
-class ReadingHandle extends ReadOnlyHandle {
-	/** @param isStream - its file is one when this is opened. */
-	constructor(
-		private readonly file: CachedFile,
-		override readonly isStream: boolean,
-	) {
-		super();
-	}
-
-	read(buffer: Uint8Array, position: number, signal: AbortSignal): Awaitable<number> {
-		return this.file.read(buffer, position, signal);
-	}
-
-	override backing(): Backing | undefined {
-		return this.file.backing;
-	}
-
-	release(): Awaitable<void> {
-		this.file.stopReading();
-		this.file.release();
-	}
 }
