@@ -23,6 +23,7 @@ export class HandleTable<T> {
 		return handle;
 	}
 
+	/** What is open. */
 	values(): Iterable<T> {
 		return this.#handles.values();
 	}

@@ -15,8 +15,7 @@ const MOST_AT_ONCE = 32;
 /**
  * So long the next request is looked for before it is waited for, in ms. A program
  * that reads on asks again sooner than a thread that sleeps is woken: one that
- * reads pages at random is served 30,000 a second instead of 13,000, at two
- * thirds of the processor time.
+ * reads pages at random is served twice as many, at no more processor time each.
  */
 const LOOK_MS = 0.05;
 /** How long that may keep the event loop from turning, in ms: libuv goes on with a stream for as long as something comes. */

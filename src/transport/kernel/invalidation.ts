@@ -19,7 +19,8 @@ const AT_ONCE = 100;
  * Only notifications that wait for none of our replies are sent. A node that
  * nobody has open has no page that is being read, so INVAL_INODE, which waits
  * for the locks of pages, does not wait for us; and who looks at its attributes
- * next is told ESTALE and led to another node. One that somebody has open keeps
+ * next is told those of what its name means by now, or ESTALE where nothing is
+ * stored, and looks the name up. One that somebody has open keeps
  * its pages and attributes, which are right for them: there it is its name that
  * is to be looked up anew. INVAL_ENTRY would take the directory's lock, which an
  * unlink or a slow lookup has until we answer, and keep everybody else out

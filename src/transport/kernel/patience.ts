@@ -2,7 +2,7 @@
 const MOST_CREDIT = 8;
 const RARELY = 16;
 
-/** Whether something that may be in vain is worth trying, by how it went the last times: more than half are to succeed. */
+/** Whether something that may be in vain is worth trying, by how it went the last times: at least half are to succeed. */
 export class Patience {
 	#credit = MOST_CREDIT;
 	#passedOver = 0;
