@@ -3,7 +3,7 @@ import type {CacheError} from '../base/errors.js';
 import type {Range} from '../base/range-set.js';
 import {decideType, SNIFF_BYTES} from '../media/sniff.js';
 import type {Draft} from '../store/draft.js';
-import {modifiedAtMs, sameFile, type Entry} from '../store/entry.js';
+import {inodeOf, modifiedAtMs, type Entry} from '../store/entry.js';
 import type {Announcement, OwnedFill} from '../store/fill-owners.js';
 import type {OpenFile} from '../store/open-file.js';
 import type {Pin} from '../store/pin.js';
@@ -181,7 +181,7 @@ export class Bringing {
 		const pin = await this.context.store.pin(this.key);
 		if (pin === undefined) return false;
 		const {replaced} = this.context;
-		const isReplaced = replaced !== undefined && sameFile(pin.entry.data, replaced.data);
+		const isReplaced = pin.entry.data === replaced?.data;
 		if (isReplaced || !(await this.#isSameVersion(pin).catch(() => false))) {
 			pin.close();
 			return false;
@@ -201,7 +201,7 @@ export class Bringing {
 	async #isSameVersion(pin: Pin): Promise<boolean> {
 		const sizeBytes = this.listener.sizeBytes();
 		if (sizeBytes !== undefined && sizeBytes !== pin.entry.sizeBytes) return false;
-		const {ino} = pin.entry.data;
+		const ino = inodeOf(pin.entry.data);
 		return this.#followings.some(({followed}) => followed?.inode === ino) || this.arrived.agreesWith(pin);
 	}
 

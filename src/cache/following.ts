@@ -1,7 +1,7 @@
 import {setTimeout} from 'node:timers/promises';
 import {RangeSet, type Range} from '../base/range-set.js';
 import {SILENT_AFTER_MS} from '../store/catalogue-writer.js';
-import {sameFile, type Entry} from '../store/entry.js';
+import {inodeOf, type Entry} from '../store/entry.js';
 import {isSealed, type Announcement, type Sighting} from '../store/fill-owners.js';
 import type {OpenFile} from '../store/open-file.js';
 import {identityOf} from '../store/partial-facts.js';
@@ -175,7 +175,7 @@ export class Following {
 
 	#judgeUnbegun(sighting: Sighting | undefined): Ending | undefined {
 		const stored = this.store.lookup(this.key);
-		const isReplaced = stored !== undefined && this.replaced !== undefined && sameFile(stored.data, this.replaced.data);
+		const isReplaced = stored !== undefined && stored.data === this.replaced?.data;
 		if (stored !== undefined && !isReplaced) return 'stored';
 		if (sighting === undefined || !sighting.isOwnerAlive()) return 'orphaned';
 		return this.#isSilent ? 'silent' : undefined;
@@ -195,7 +195,8 @@ export class Following {
 			return this.#isSilent ? 'silent' : undefined;
 		}
 
-		if (this.store.lookup(this.key)?.data.ino === inode) return 'stored';
+		const stored = this.store.lookup(this.key);
+		if (stored !== undefined && inodeOf(stored.data) === inode) return 'stored';
 		return isDead || this.#isOver(sighting) || this.#isSilent ? 'whole' : undefined;
 	}
 

@@ -2,7 +2,7 @@ import {LRUCache} from '../base/lru-cache.js';
 import {CacheError} from '../base/errors.js';
 import {SingleFlight} from '../base/single-flight.js';
 import {OversizedError} from '../http/oversized-error.js';
-import {sameFile, type Entry} from '../store/entry.js';
+import type {Entry} from '../store/entry.js';
 import {keyOf, type Key} from '../store/key.js';
 import {downloaderSource, type Media, type Source} from './source.js';
 import type {CacheStats} from './stats.js';
@@ -175,7 +175,7 @@ export class TwoTierCache {
 }
 
 function isSame(entry: Entry, other: Entry | undefined): boolean {
-	return other !== undefined && sameFile(entry.data, other.data);
+	return entry.data === other?.data;
 }
 
 function isAboutStoring(error: unknown): boolean {

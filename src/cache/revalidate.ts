@@ -11,7 +11,7 @@ import {DeniedError} from '../http/denied-error.js';
 import type {FreshnessRules} from '../http/freshness.js';
 import {OversizedError} from '../http/oversized-error.js';
 import {isStrongEtag} from '../http/validators.js';
-import {sameFile, type Entry} from '../store/entry.js';
+import type {Entry} from '../store/entry.js';
 import type {Key} from '../store/key.js';
 import type {Store} from '../store/store.js';
 import type {Absences} from './absences.js';
@@ -175,7 +175,7 @@ export class Revalidator {
 	/** The entry with what has been said of it meanwhile; undefined where it is there no more. */
 	#stillStored({key, data}: Entry): Entry | undefined {
 		const stored = this.context.store.lookup(key);
-		return stored !== undefined && sameFile(stored.data, data) ? stored : undefined;
+		return stored?.data === data ? stored : undefined;
 	}
 }
 

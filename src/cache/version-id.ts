@@ -1,4 +1,4 @@
-import {sameFile, type FileIdentity} from '../store/entry.js';
+import {inodeOf, type FileIdentity} from '../store/entry.js';
 
 /**
  * Which bytes a version is made of. Two are the same only where each byte is
@@ -29,11 +29,11 @@ export class VersionId {
 	isSame(other: VersionId | undefined): boolean {
 		if (other === undefined) return false;
 		if (other === this) return true;
-		if (this.#file !== undefined && other.#file !== undefined) return sameFile(this.#file, other.#file);
+		if (this.#file !== undefined && other.#file !== undefined) return this.#file === other.#file;
 		return this.#isPublishedAs(other) || other.#isPublishedAs(this);
 	}
 
 	#isPublishedAs(other: VersionId): boolean {
-		return this.#publishing !== undefined && this.#publishing === other.#file?.ino;
+		return this.#publishing !== undefined && other.#file !== undefined && this.#publishing === inodeOf(other.#file);
 	}
 }

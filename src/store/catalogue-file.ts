@@ -85,7 +85,24 @@ const ALIASES = `
 	END;
 `;
 
-const SCHEMA = [[TABLES, ...INDEXES].join('\n'), ALIASES];
+/**
+ * Another number whenever a row is gone or makes another entry, in whatever
+ * process: so that who remembers entries knows whether they are still right. An
+ * access is no such change, and there are many of those.
+ */
+const REVISION = `
+	CREATE TABLE revision (number INTEGER NOT NULL) STRICT;
+	INSERT INTO revision VALUES (0);
+	CREATE TRIGGER entries_delete_revision AFTER DELETE ON entries BEGIN
+		UPDATE revision SET number = number + 1;
+	END;
+	CREATE TRIGGER entries_update_revision
+		AFTER UPDATE OF key, sidecar, size_bytes, allocated_bytes, stored_at, data, sidecar_file ON entries BEGIN
+		UPDATE revision SET number = number + 1;
+	END;
+`;
+
+const SCHEMA = [[TABLES, ...INDEXES].join('\n'), ALIASES, REVISION];
 
 export const SCHEMA_VERSION = SCHEMA.length;
 

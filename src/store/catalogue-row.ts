@@ -1,7 +1,7 @@
 /** An entry as a row of the catalogue, and back. */
 import type {Entry, FileIdentity} from './entry.js';
 import type {Key} from './key.js';
-import {parseSidecar, renderSidecar} from './sidecar.js';
+import {parseOwnSidecar, renderSidecar} from './sidecar.js';
 
 export interface Row {
 	readonly key: Key;
@@ -15,9 +15,8 @@ export interface Row {
 	readonly written_at: number;
 	/** 1 for an entry that is never evicted. */
 	readonly pinned: number;
-	/** Which file the data is: `inode size mtime`, the last in nanoseconds. */
-	readonly data: string;
-	readonly sidecar_file: string;
+	readonly data: FileIdentity;
+	readonly sidecar_file: FileIdentity;
 }
 
 /** The columns that make an entry. */
@@ -33,8 +32,8 @@ export function toRow(entry: Entry): Row {
 		stored_at: entry.storedAtMs,
 		written_at: sidecar.ts * 1000,
 		pinned: sidecar.pinned ? 1 : 0,
-		data: renderIdentity(entry.data),
-		sidecar_file: renderIdentity(entry.sidecarFile),
+		data: entry.data,
+		sidecar_file: entry.sidecarFile,
 	};
 }
 
@@ -42,20 +41,11 @@ export function toRow(entry: Entry): Row {
 export function toEntry(key: Key, row: EntryRow): Entry {
 	return {
 		key,
-		sidecar: parseSidecar(row.sidecar, key),
+		sidecar: parseOwnSidecar(row.sidecar),
 		sizeBytes: row.size_bytes,
 		allocatedBytes: row.allocated_bytes,
 		storedAtMs: row.stored_at,
-		data: parseIdentity(row.data),
-		sidecarFile: parseIdentity(row.sidecar_file),
+		data: row.data,
+		sidecarFile: row.sidecar_file,
 	};
-}
-
-export function renderIdentity({ino, size, mtimeNs}: FileIdentity): string {
-	return `${ino} ${size} ${mtimeNs}`;
-}
-
-function parseIdentity(text: string): FileIdentity {
-	const [ino = '', size = '', mtimeNs = ''] = text.split(' ');
-	return {ino: BigInt(ino), size: BigInt(size), mtimeNs: BigInt(mtimeNs)};
 }

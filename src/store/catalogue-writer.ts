@@ -3,8 +3,8 @@ import {setImmediate} from 'node:timers/promises';
 import {isAlive, type ProcessIdentity} from '../base/process-identity.js';
 import type {Database, Statement} from '../sqlite/open.js';
 import {blob, hex, type FillRow} from './catalogue-reader.js';
-import {renderIdentity, toRow, type Row} from './catalogue-row.js';
-import {allocatedBytes, identityOf} from './entry.js';
+import {toRow, type Row} from './catalogue-row.js';
+import {allocatedBytes, identityOf, writtenAtMs} from './entry.js';
 import {inspect, type Finding} from './inspect.js';
 import type {Key} from './key.js';
 import {parseName, type Layout} from './layout.js';
@@ -229,7 +229,7 @@ export class CatalogueWriter {
 		}>;
 		const found: Key[] = [];
 		for (const {key, data} of rows) {
-			const writtenMs = Number(data.slice(data.lastIndexOf(' ') + 1)) / 1e6;
+			const writtenMs = writtenAtMs(data);
 			if (writtenMs > afterMs && writtenMs < beforeMs) found.push(hex(key));
 		}
 
@@ -350,8 +350,8 @@ export class CatalogueWriter {
 		const data = lstat(this.layout.data(key));
 		if (sidecar === undefined || data === undefined) return false;
 		return (
-			renderIdentity(identityOf(data)) === told.data &&
-			renderIdentity(identityOf(sidecar)) === told.sidecar_file &&
+			identityOf(data) === told.data &&
+			identityOf(sidecar) === told.sidecar_file &&
 			allocatedBytes(data) + allocatedBytes(sidecar) === told.allocated_bytes
 		);
 	}

@@ -3,15 +3,14 @@ import type {Key} from './key.js';
 import type {Sidecar} from './sidecar.js';
 
 /**
- * Which file this was and whether it has been written since: inode, size and
- * mtime in nanoseconds. larder never writes a published file, so a change of it
- * is somebody else's.
+ * Which file this was and whether it has been written since: `inode size mtime`,
+ * the last in nanoseconds. larder never writes a published file, so a change of
+ * it is somebody else's. A text, as the catalogue has it: of most entries it is
+ * only compared, if at all.
  */
-export interface FileIdentity {
-	readonly ino: bigint;
-	readonly size: bigint;
-	readonly mtimeNs: bigint;
-}
+export type FileIdentity = string;
+
+type FileStats = Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs'>;
 
 /** What the store holds for a key. Never changed: what changes about an entry is a new one. */
 export interface Entry {
@@ -25,12 +24,19 @@ export interface Entry {
 	readonly sidecarFile: FileIdentity;
 }
 
-export function identityOf(stats: BigIntStats): FileIdentity {
-	return {ino: stats.ino, size: stats.size, mtimeNs: stats.mtimeNs};
+export function identityOf({ino, size, mtimeNs}: FileStats): FileIdentity {
+	return `${ino} ${size} ${mtimeNs}`;
 }
 
-export function sameFile(a: FileIdentity, b: FileIdentity): boolean {
-	return a.ino === b.ino && a.mtimeNs === b.mtimeNs && a.size === b.size;
+/** The inode's number; undefined for a text that is no identity. */
+export function inodeOf(file: FileIdentity): bigint | undefined {
+	const [ino = ''] = file.split(' ', 1);
+	return /^\d+$/.test(ino) ? BigInt(ino) : undefined;
+}
+
+/** When it was written, epoch milliseconds; NaN for a text that is no identity. */
+export function writtenAtMs(file: FileIdentity): number {
+	return Number(file.slice(file.lastIndexOf(' ') + 1) || NaN) / 1e6;
 }
 
 /** `st_blocks` counts 512 bytes whatever the block size (stat(2)). */

@@ -1,6 +1,6 @@
 import {CacheError} from '../base/errors.js';
 import type {Backing} from './backing.js';
-import {sameFile, type Entry} from './entry.js';
+import {identityOf, type Entry} from './entry.js';
 import type {OpenFile} from './open-file.js';
 
 /** A larger one is closed by the thread pool, which takes 9 microseconds in the place of 1: freeing its blocks may take much longer. */
@@ -64,7 +64,7 @@ export class Pin implements Backing {
 	}
 
 	#checked(length: number): number {
-		if (sameFile(this.entry.data, this.file.statsNow())) return length;
+		if (identityOf(this.file.statsNow()) === this.entry.data) return length;
 		throw new CacheError('corrupt-entry', `another program changed ${this.entry.key}.dat while it was read`);
 	}
 }

@@ -1,5 +1,5 @@
 import type {Budget} from './budget.js';
-import {sameFile, type Entry} from './entry.js';
+import type {Entry} from './entry.js';
 import type {Key} from './key.js';
 import type {OpenFile} from './open-file.js';
 import {Pin} from './pin.js';
@@ -46,7 +46,7 @@ export class Pinned {
 		const held = this.#held.get(key);
 		if (held === undefined) return;
 		const entry = now();
-		if (entry !== undefined && sameFile(entry.data, held.entry.data)) return;
+		if (entry?.data === held.entry.data) return;
 		held.detached = true;
 		this.#held.delete(key);
 		this.#allocatedBytes -= held.entry.allocatedBytes;

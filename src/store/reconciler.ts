@@ -4,7 +4,7 @@ import {messageOf} from '../base/errors.js';
 import type {Log} from '../base/log.js';
 import type {Catalogue} from './catalogue.js';
 import type {Damaged, Scanned} from './catalogue-writer.js';
-import {sameFile, type Entry, type FileIdentity} from './entry.js';
+import {identityOf, type Entry, type FileIdentity} from './entry.js';
 import {inspect} from './inspect.js';
 import type {Key} from './key.js';
 import type {KeyLocks} from './key-locks.js';
@@ -95,7 +95,7 @@ export class Reconciler {
 		this.#said.delete(key);
 		const kept = {...entry, sidecar};
 		catalogue.set(kept);
-		if (known === undefined || !sameFile(known.data, entry.data)) this.context.onForeign();
+		if (known?.data !== entry.data) this.context.onForeign();
 		if (sidecar !== entry.sidecar) this.context.onStripped(key);
 		this.context.onChanged(key);
 		return kept;
@@ -244,5 +244,5 @@ function exists(file: string): boolean {
 
 function isFile(file: string, identity: FileIdentity): boolean {
 	const stats = lstatSync(file, {bigint: true, throwIfNoEntry: false});
-	return stats !== undefined && sameFile(stats, identity);
+	return stats !== undefined && identityOf(stats) === identity;
 }

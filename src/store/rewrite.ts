@@ -1,6 +1,6 @@
 import {lstatSync, renameSync} from 'node:fs';
 import type {Catalogue} from './catalogue.js';
-import {identityOf, sameFile, type Entry} from './entry.js';
+import {identityOf, type Entry} from './entry.js';
 import {inspect} from './inspect.js';
 import type {Layout} from './layout.js';
 import {stageSidecar, unlinkIfThere} from './publish.js';
@@ -22,7 +22,7 @@ export async function rewriteSidecar(
 	const staged = await stageSidecar(layout, key, sidecar, {durable: sidecar.durable});
 	// The original knows no locks: between a look and the rename there is no time for it, but for a kernel's instant.
 	const there = lstatSync(layout.sidecar(key), {bigint: true, throwIfNoEntry: false});
-	if (there === undefined || !sameFile(identityOf(there), entry.sidecarFile)) {
+	if (there === undefined || identityOf(there) !== entry.sidecarFile) {
 		await unlinkIfThere(staged.path);
 		const found = inspect(layout, key);
 		if (found.state === 'entry')

@@ -55,10 +55,21 @@ export const MAX_SIDECAR_BYTES = 1024 * 1024;
  *   file's name decides, so that a foreign sidecar cannot claim a URL.
  */
 export function parseSidecar(text: string, key: Key): Sidecar {
-	const fields = parseObject(text);
-	const {url, mimetype, filename, size, ts, stored, origin, http, put, pinned, tags, durable, ...others} = fields;
-	if (typeof url !== 'string') throw corrupt('url is not a string');
+	const sidecar = parseOwnSidecar(text);
+	const {url} = sidecar;
 	if (!url.isWellFormed() || keyOf(url) !== key) throw corrupt('url is not the one the file is named after');
+	return sidecar;
+}
+
+/**
+ * As `parseSidecar`, a text that was taken for a sidecar of its key before.
+ *
+ * @throws CacheError `corrupt-entry` where it is none.
+ */
+export function parseOwnSidecar(text: string): Sidecar {
+	const fields = parseObject(text);
+	const {url, mimetype, filename, size, ts, stored, origin, http, put, pinned, tags, durable} = fields;
+	if (typeof url !== 'string') throw corrupt('url is not a string');
 	return {
 		url,
 		mimetype: string(mimetype, 'mimetype') ?? 'application/octet-stream',
@@ -66,14 +77,29 @@ export function parseSidecar(text: string, key: Key): Sidecar {
 		size: count(size, 'size'),
 		ts: seconds(ts, 'ts') ?? 0,
 		stored: seconds(stored, 'stored'),
-		origin: isObject(origin) ? parseOrigin(origin) : {},
+		origin: isObject(origin) ? parseOrigin(origin) : NOTHING,
 		http: parseHttpFacts(http),
 		isPut: put === true,
 		pinned: pinned === true,
 		tags: parseTags(tags),
 		durable: durable === true,
-		others,
+		others: othersOf(fields),
 	};
+}
+
+const FIELDS: ReadonlySet<string> = new Set([
+	...['url', 'mimetype', 'filename', 'size', 'ts', 'stored', 'origin', 'http', 'put', 'pinned', 'tags', 'durable'],
+]);
+const NOTHING = Object.freeze({});
+
+/** The fields that larder does not know. Of most sidecars none: looking first saves the copy. */
+function othersOf(fields: Record<string, unknown>): Readonly<Record<string, unknown>> {
+	for (const name in fields) {
+		if (FIELDS.has(name)) continue;
+		return Object.fromEntries(Object.entries(fields).filter(([other]) => !FIELDS.has(other)));
+	}
+
+	return NOTHING;
 }
 
 /** The sidecar as text, laid out like the original's. What says nothing is left out. */

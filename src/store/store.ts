@@ -9,7 +9,7 @@ import {Aliases} from './aliases.js';
 import {Budget} from './budget.js';
 import type {Catalogue, Totals, Usage} from './catalogue.js';
 import {Draft} from './draft.js';
-import {sameFile, type Entry} from './entry.js';
+import {identityOf, writtenAtMs, type Entry} from './entry.js';
 import {Evictor} from './evictor.js';
 import {FillOwners} from './fill-owners.js';
 import {retryOnFullDisk} from './full-disk.js';
@@ -515,7 +515,7 @@ export class Store {
 
 	/** Its bytes may have been lost with the power: it is as if it were not there. */
 	#isSuspect({data, sidecar}: Entry): boolean {
-		return this.#synced.hasSuspects && !sidecar.durable && this.#synced.isSuspect(Number(data.mtimeNs) / 1e6);
+		return this.#synced.hasSuspects && !sidecar.durable && this.#synced.isSuspect(writtenAtMs(data));
 	}
 
 	/** Removes what a power cut may have damaged. */
@@ -541,7 +541,7 @@ export class Store {
 			return undefined;
 		}
 
-		if (sameFile(fstatSync(fd, {bigint: true}), entry.data)) return {entry, fd};
+		if (identityOf(fstatSync(fd, {bigint: true})) === entry.data) return {entry, fd};
 		closeSync(fd);
 		return undefined;
 	}
@@ -576,7 +576,7 @@ export class Store {
 }
 
 function isSameData(entry: Entry | undefined, other: Entry | undefined): boolean {
-	return entry !== undefined && other !== undefined && sameFile(entry.data, other.data);
+	return entry !== undefined && entry.data === other?.data;
 }
 
 function describe(name: keyof Limits, limits: Partial<Limits>): string {

@@ -7,7 +7,7 @@ import type {CatalogueState} from './catalogue-check.js';
 import {CatalogueComparison} from './catalogue-comparison.js';
 import {CatalogueThread} from './catalogue-thread.js';
 import {draftOwner, isAtWork} from './draft-owner.js';
-import {sameFile, type Entry} from './entry.js';
+import type {Entry} from './entry.js';
 import {assertLocal, isReadOnly} from './file-system.js';
 import type {Key} from './key.js';
 import {Layout, parseName} from './layout.js';
@@ -211,7 +211,7 @@ export class Verification implements AsyncIterable<Finding> {
 		if (failure === undefined) return undefined;
 		return this.#judge(entry.key, failure, () => {
 			const now = entryOf(this.#layout, entry.key);
-			return now !== undefined && sameFile(now.data, entry.data) ? failure : {state: 'absent'};
+			return now?.data === entry.data ? failure : {state: 'absent'};
 		});
 	}
 

@@ -14,7 +14,7 @@ export interface MadeEntry {
 /** An entry that there are no files of, for a catalogue to note. */
 export function makeEntry(made: MadeEntry): Entry {
 	const {url, sizeBytes = 10, allocatedBytes = 8192, storedAtMs = 0, accessedAtMs = 0, pinned = false} = made;
-	const file = {ino: 1n, size: BigInt(sizeBytes), mtimeNs: 1n};
+	const file = `1 ${sizeBytes} 1`;
 	return {
 		...{key: keyOf(url), sizeBytes, allocatedBytes, storedAtMs, data: file, sidecarFile: file},
 		sidecar: {

@@ -1,7 +1,8 @@
 import test from 'ava';
 import {VersionId} from '../../../src/cache/version-id.js';
+import {identityOf} from '../../../src/store/entry.js';
 
-const file = (ino: bigint, mtimeNs = 1n, size = 1n) => ({ino, size, mtimeNs});
+const file = (ino: bigint, mtimeNs = 1n, size = 1n) => identityOf({ino, size, mtimeNs});
 
 test('two are the same where they are the same file with the same bytes, and nothing else is', t => {
 	t.true(new VersionId(file(1n)).isSame(new VersionId(file(1n))));

@@ -331,6 +331,59 @@ test.serial(
 	},
 );
 
+test.serial('an entry is read once, however often it is accessed; what anybody makes of it is seen', async t => {
+	const layout = layoutOf(t);
+	const [catalogue, other] = [open(t, layout), open(t, layout)];
+	set(other, {url: A});
+	set(other, {url: B});
+	await other.flush();
+	// The first time nothing is known of when it was read.
+	const read = () => catalogue.get(keyOf(A)) && catalogue.get(keyOf(A));
+	const known = read();
+	t.deepEqual(known, other.get(keyOf(A)));
+	catalogue.touch(keyOf(A), 5000);
+	other.touch(keyOf(A), 6000);
+	set(other, {url: C});
+	await catalogue.flush();
+	await other.flush();
+	t.is(read(), known, 'it was read anew, though there were only accesses and a new entry');
+
+	const changes = [
+		() => set(other, {url: A, sizeBytes: 20}),
+		() => other.delete(keyOf(A)),
+		() => set(other, {url: A}),
+		() => set(catalogue, {url: A, sizeBytes: 30}),
+	];
+	for (const change of changes) {
+		read();
+		change();
+		await Promise.all([catalogue.flush(), other.flush()]);
+		t.deepEqual(read(), other.get(keyOf(A)));
+	}
+
+	t.is(read()?.sizeBytes, 30);
+});
+
+test.serial('what is remembered of entries is bounded by what their sidecars take', async t => {
+	const catalogue = open(t);
+	const entries = Array.from({length: 12}, (_, index) => {
+		const entry = makeEntry({url: `${A}/${index}`});
+		return {...entry, sidecar: {...entry.sidecar, filename: 'x'.repeat(900_000)}};
+	});
+	for (const entry of entries) catalogue.set(entry);
+	await catalogue.flush();
+	const read = () => entries.map(({key}) => catalogue.get(key));
+	read();
+	read();
+	const [first, second] = [read(), read()];
+	const kept = first.filter((entry, index) => entry === second[index]).length;
+	t.true(kept < entries.length, `${kept} of 12 entries of 900 kB are remembered`);
+	t.deepEqual(
+		second.map(entry => entry?.sidecar.filename.length),
+		entries.map(() => 900_000),
+	);
+});
+
 const noted = fc.record({
 	do: fc.oneof(
 		{weight: 5, arbitrary: fc.constant('set' as const)},
@@ -618,3 +671,29 @@ for (const newer of [true, false]) {
 		},
 	);
 }
+
+test.serial(
+	'a catalogue of the larder before, which had no revision, is brought up to date and loses nothing',
+	async t => {
+		const layout = layoutOf(t);
+		const before = new Catalogue(layout, NO_LOG);
+		set(before, {url: A, sizeBytes: 7});
+		before.touch(keyOf(A), 5000);
+		await before.close();
+		const database = openDatabase(layout.catalogue, {timeoutMs: 0});
+		database.exec(`
+		DROP TRIGGER entries_delete_revision;
+		DROP TRIGGER entries_update_revision;
+		DROP TABLE revision;
+		PRAGMA user_version = 2`);
+		database.close();
+		const {log, lines} = recordingLog();
+		const catalogue = open(t, layout, log);
+		t.is(catalogue.get(keyOf(A))?.sizeBytes, 7);
+		t.is(catalogue.use(keyOf(A))?.accesses, 1);
+		set(catalogue, {url: A, sizeBytes: 8});
+		await catalogue.flush();
+		t.is(catalogue.get(keyOf(A))?.sizeBytes, 8);
+		t.deepEqual(lines, []);
+	},
+);

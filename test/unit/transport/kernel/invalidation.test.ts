@@ -5,7 +5,7 @@ import {Invalidation} from '../../../../src/transport/kernel/invalidation.js';
 import {Nodes} from '../../../../src/transport/kernel/nodes.js';
 
 const ROOT = {kind: 'directory'} as DirectoryInode;
-const [OLD, NEW] = [1n, 2n].map(ino => new VersionId({ino, size: 1n, mtimeNs: 1n})) as [VersionId, VersionId];
+const [OLD, NEW] = ['1 1 1', '2 1 1'].map(file => new VersionId(file)) as [VersionId, VersionId];
 const INO = 77;
 const of = (version: VersionId, ino = INO) => ({ino, version}) as unknown as Attributes;
 

@@ -55,7 +55,7 @@ test('the root is never forgotten, and to forget what is not there does no harm'
 test('a name that leads to another version by now is another node, unless somebody writes it', t => {
 	const nodes = new Nodes(ROOT);
 	const root = nodes.get(1);
-	const [old, young] = [1n, 2n].map(ino => new VersionId({ino, size: 1n, mtimeNs: 1n}));
+	const [old, young] = ['1 1 1', '2 1 1'].map(file => new VersionId(file));
 	const told = (version: VersionId | undefined) => ({ino: 5, version}) as unknown as Attributes;
 	const node = nodes.give(root, 'a', file(), undefined);
 	nodes.tell(node, told(undefined));
