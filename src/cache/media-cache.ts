@@ -70,7 +70,7 @@ export class TwoTierCache {
 	async get(url: string): Promise<Media | undefined> {
 		const remembered = this.#memory?.get(url);
 		if (remembered !== undefined) {
-			this.cache.note('hit', remembered.key);
+			this.cache.note('hit', remembered.key, remembered.entry);
 			return remembered.media;
 		}
 
@@ -103,7 +103,7 @@ export class TwoTierCache {
 	async getOrDownload(url: string, download?: Downloader): Promise<Media> {
 		const remembered = this.#memory?.get(url);
 		if (remembered !== undefined && this.cache.isFresh(remembered.entry)) {
-			this.cache.note('hit', remembered.key);
+			this.cache.note('hit', remembered.key, remembered.entry);
 			return remembered.media;
 		}
 

@@ -137,9 +137,9 @@ export class UrlCache {
 	}
 
 	/** Counts a lookup that was answered from memory, or that found nothing and will not download. */
-	note(lookup: 'hit' | 'miss', key: Key): void {
+	note(lookup: 'hit' | 'miss', key: Key, entry?: Entry): void {
 		this.#count(lookup);
-		if (lookup === 'hit') this.#store.touch(key);
+		if (lookup === 'hit') this.#store.touch(key, entry);
 	}
 
 	/**

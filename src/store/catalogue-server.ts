@@ -3,14 +3,7 @@ import type {Database} from '../sqlite/open.js';
 import {retryBusy} from '../sqlite/retry.js';
 import {checkCatalogue, type CatalogueState} from './catalogue-check.js';
 import {catalogueIdentity, isUseless, openCatalogue, removeCatalogue} from './catalogue-file.js';
-import {
-	CatalogueWriter,
-	type Applied,
-	type Batch,
-	type Claim,
-	type OpenerIdentity,
-	type Scanned,
-} from './catalogue-writer.js';
+import {CatalogueWriter, type Batch, type Claim, type OpenerIdentity, type Scanned} from './catalogue-writer.js';
 import type {Key} from './key.js';
 import type {Layout} from './layout.js';
 
@@ -57,7 +50,7 @@ export class CatalogueServer {
 		return this.#do(writer => writer.process);
 	}
 
-	apply(batch: Batch): Promise<Applied> {
+	apply(batch: Batch): Promise<Key[]> {
 		return this.#do(writer => writer.apply(batch));
 	}
 

@@ -29,13 +29,6 @@ export interface Batch {
 	readonly number: number;
 }
 
-export interface Applied {
-	/** The directory has something else under these keys than was told: it should be looked at. */
-	readonly otherwise: readonly Key[];
-	/** Accessed so much later than their sidecars say that these should be written. */
-	readonly late: readonly Key[];
-}
-
 /** A sidecar that is no entry, or data without a sidecar. */
 export interface Damaged {
 	readonly key: Key;
@@ -51,8 +44,6 @@ export interface Scanned {
 	readonly damaged: readonly Damaged[];
 }
 
-/** A sidecar's `ts` may be this much behind: the original reads it, and it orders a catalogue that is made anew. */
-const MAX_LAG_MS = 60 * 60 * 1000;
 /** Other work gets its turn this often in a scan. */
 const SLICE_MS = 8;
 /** Rows changed in one transaction, so that other processes never wait long. */
@@ -84,7 +75,7 @@ export class CatalogueWriter {
 	readonly #process: number;
 	readonly #upsert: Statement<[Record<string, unknown>], void>;
 	readonly #delete: Statement<[Buffer], void>;
-	readonly #touch: Statement<[number, number, Buffer], {late: number}>;
+	readonly #touch: Statement<[number, number, Buffer], void>;
 	readonly #settle: Statement<[number, number, number], void>;
 	readonly #exists: Statement<[Buffer], unknown>;
 	readonly #known: Statement<[Buffer], KnownRow>;
@@ -105,9 +96,9 @@ export class CatalogueWriter {
 				allocated_bytes = :allocated_bytes, stored_at = :stored_at, written_at = :written_at,
 				accessed_at = max(accessed_at, :written_at), pinned = :pinned, data = :data, sidecar_file = :sidecar_file`);
 		this.#delete = prepare('DELETE FROM entries WHERE key = ?');
-		this.#touch = prepare(`
-			UPDATE entries SET accessed_at = max(accessed_at, ?), accesses = accesses + ? WHERE key = ?
-			RETURNING accessed_at - written_at > ${MAX_LAG_MS} AS late`);
+		this.#touch = prepare(
+			'UPDATE entries SET accessed_at = max(accessed_at, ?), accesses = accesses + ? WHERE key = ?',
+		);
 		this.#settle = prepare('UPDATE processes SET held_bytes = ?, batch = ? WHERE id = ?');
 		this.#exists = prepare('SELECT 1 FROM entries WHERE key = ?');
 		this.#known = prepare('SELECT sidecar, data, sidecar_file FROM entries WHERE key = ?');
@@ -125,15 +116,14 @@ export class CatalogueWriter {
 		return this.#process;
 	}
 
-	apply({forgotten, changes, touches, heldBytes, number}: Batch): Applied {
+	/** @returns the keys under which the directory has something else than was told: it should be looked at. */
+	apply({forgotten, changes, touches, heldBytes, number}: Batch): Key[] {
 		return this.#write(() => {
 			for (const key of forgotten) this.#delete.run(blob(key));
 			const otherwise = changes.flatMap(([key, row]) => (this.#take(key, row) ? [] : key));
-			const late = touches.flatMap(([key, atMs, times]) =>
-				this.#touch.get(atMs, times, blob(key))?.late === 1 ? key : [],
-			);
+			for (const [key, atMs, times] of touches) this.#touch.run(atMs, times, blob(key));
 			this.#settle.run(heldBytes, number, this.#process);
-			return {otherwise, late};
+			return otherwise;
 		});
 	}
 

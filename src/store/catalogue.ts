@@ -98,8 +98,6 @@ export class Catalogue {
 		);
 	}
 
-	/** Called with keys whose sidecars should be written, as their accesses are so much later. */
-	onLate: (keys: readonly Key[]) => void = () => undefined;
 	/** Called with keys whose files were found to be others than was noted. */
 	onOtherwise: (keys: readonly Key[]) => void = () => undefined;
 	/** Called with what a scan brings. */
@@ -403,7 +401,7 @@ export class Catalogue {
 		this.#batch++;
 		try {
 			if (this.#process === 0) await this.register();
-			const {otherwise, late} = await this.#thread.call('apply', {
+			const otherwise = await this.#thread.call('apply', {
 				forgotten: [...flying.forgotten],
 				changes: [...flying.changes].map(([key, entry]) => [key, entry === undefined ? null : toRow(entry)] as const),
 				touches: [...flying.touches].map(([key, {atMs, times}]) => [key, atMs, times] as const),
@@ -412,7 +410,6 @@ export class Catalogue {
 			});
 			this.#flying = undefined;
 			this.#hasFailed = false;
-			if (late.length > 0) this.onLate(late);
 			if (otherwise.length > 0) this.onOtherwise(otherwise);
 		} catch (error) {
 			// The thread may have died after it was written.

@@ -1,9 +1,13 @@
 import type {Catalogue} from './catalogue.js';
+import type {Entry} from './entry.js';
 import type {Key} from './key.js';
 import type {KeyLocks} from './key-locks.js';
 import type {Layout} from './layout.js';
 import {rewriteSidecar} from './rewrite.js';
+import type {Sidecar} from './sidecar.js';
 
+/** A sidecar's `ts` may be this much behind. */
+const MAX_LAG_MS = 60 * 60 * 1000;
 const FLUSH_EVERY_MS = 60 * 1000;
 /** Sidecars written in one flush. The rest waits for the next. */
 const BATCH = 500;
@@ -24,9 +28,9 @@ export class Recency {
 		this.#timer = setInterval(() => void this.flush(), FLUSH_EVERY_MS).unref();
 	}
 
-	/** Notes entries that were accessed much later than their sidecars say. */
-	add(keys: readonly Key[]): void {
-		for (const key of keys) this.#late.add(key);
+	/** Hears of an access. @param atMs - epoch milliseconds. */
+	note({key, sidecar}: Entry, atMs: number): void {
+		if (isBehind(sidecar, atMs)) this.#late.add(key);
 	}
 
 	async flush(): Promise<void> {
@@ -44,10 +48,15 @@ export class Recency {
 	async #write(key: Key): Promise<void> {
 		const entry = this.catalogue.get(key);
 		const use = this.catalogue.use(key);
-		if (entry === undefined || use === undefined) return;
+		// It may have been written since.
+		if (entry === undefined || use === undefined || !isBehind(entry.sidecar, use.accessed_at)) return;
 		await rewriteSidecar({layout: this.layout, catalogue: this.catalogue}, entry, {
 			...entry.sidecar,
 			ts: use.accessed_at / 1000,
 		});
 	}
+}
+
+function isBehind({ts}: Sidecar, atMs: number): boolean {
+	return atMs - ts * 1000 > MAX_LAG_MS;
 }

@@ -154,7 +154,6 @@ export class Store {
 		});
 		this.#recency = new Recency(this.#layout, this.#catalogue, this.#locks);
 		this.fills = new FillOwners(this.#catalogue, this.#layout.downloads, key => this.#locks.idle(key));
-		this.#catalogue.onLate = keys => this.#recency.add(keys);
 		this.#reconciler = new Reconciler({
 			...{layout: this.#layout, catalogue: this.#catalogue, locks: this.#locks, clock, log},
 			onChanged: key => this.#changed(key),
@@ -213,7 +212,7 @@ export class Store {
 			return undefined;
 		}
 
-		this.#catalogue.touch(key, this.#clock.now());
+		this.touch(key, opened.entry);
 		return this.#pinned.pin(opened.entry, new OpenFile(opened.fd));
 	}
 
@@ -325,9 +324,11 @@ export class Store {
 		return this.#catalogue.entries();
 	}
 
-	/** Counts an access that needed no file. */
-	touch(key: Key): void {
-		this.#catalogue.touch(key, this.#clock.now());
+	/** Counts an access, be it that it needed no file. @param entry - what was accessed, where that is known. */
+	touch(key: Key, entry?: Entry): void {
+		const nowMs = this.#clock.now();
+		this.#catalogue.touch(key, nowMs);
+		if (entry !== undefined) this.#recency.note(entry, nowMs);
 	}
 
 	/** When an entry was last opened, epoch milliseconds; 0 for what is not there. */

@@ -316,21 +316,6 @@ test.serial('an access of what is not there makes nothing', async t => {
 	});
 });
 
-test.serial(
-	'an access over an hour after the time in the sidecar is told once it is written, an earlier one is not',
-	async t => {
-		const catalogue = open(t);
-		const late: string[] = [];
-		catalogue.onLate = keys => late.push(...keys);
-		set(catalogue, {url: A, accessedAtMs: 1000});
-		set(catalogue, {url: B, accessedAtMs: 1000});
-		catalogue.touch(keyOf(A), 3_601_000);
-		catalogue.touch(keyOf(B), 3_601_001);
-		await catalogue.flush();
-		t.deepEqual(late, [keyOf(B)]);
-	},
-);
-
 test.serial('an entry is read once, however often it is accessed; what anybody makes of it is seen', async t => {
 	const layout = layoutOf(t);
 	const [catalogue, other] = [open(t, layout), open(t, layout)];
