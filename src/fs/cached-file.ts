@@ -86,8 +86,8 @@ export class CachedFile implements OpenFile, Readable, Writable {
 	}
 
 	/** Those of a file that is listed: where it is not open, what the listing has of it. */
-	static listed({key, ...contents}: Contents & {readonly key: Key}, drive: DriveContext): Attributes {
-		return drive.openFiles.shared(key)?.attributes() ?? attributesOf(key, contents, drive);
+	static listed(file: Contents & {readonly key: Key}, drive: DriveContext): Attributes {
+		return drive.openFiles.shared(file.key)?.attributes() ?? attributesOf(file.key, file, drive);
 	}
 
 	open(access: Access, signal: AbortSignal): Awaitable<FileHandle> {

@@ -171,7 +171,7 @@ export class Catalogue {
 	*entries(): Generator<Entry> {
 		const pending = this.#pending();
 		for (const entry of this.#each(reader => reader.entries())) {
-			if (!pending.some(({changes}) => changes.has(entry.key))) yield entry;
+			if (!pending.some(({changes}) => changes.size > 0 && changes.has(entry.key))) yield entry;
 		}
 
 		const seen = new Set<Key>();

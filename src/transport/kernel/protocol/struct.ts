@@ -106,8 +106,9 @@ const ACCESSORS: Readonly<Record<NumberType, (offset: number) => PropertyDescrip
 			return value;
 		},
 		set(value: number) {
-			this.memory.setUint32(this.at + offset + LOW, value % WORD, LITTLE);
-			this.memory.setUint32(this.at + offset + HIGH, value / WORD, LITTLE);
+			// setUint32 takes what is over 32 bits off by itself.
+			this.memory.setUint32(this.at + offset + LOW, value, LITTLE);
+			this.memory.setUint32(this.at + offset + HIGH, value < WORD ? 0 : value / WORD, LITTLE);
 		},
 	}),
 };
