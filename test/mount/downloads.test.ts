@@ -16,32 +16,39 @@ import {until} from '../helpers/until.js';
 /** A body of which a part comes when the test says so. */
 class StepwiseBody {
 	readonly body: Buffer;
-	#response: ServerResponse | undefined;
+	readonly #responses: ServerResponse[] = [];
 	#sent = 0;
 
 	constructor(size: number) {
 		this.body = generatedBody(size);
 	}
 
-	/** For the origin: headers at once, and nothing of the body. */
+	/** For the origin: headers at once, and of the body what others were sent by now. */
 	get behaviour(): Behaviour {
 		return {
 			handle: (_request, response) => {
 				response.writeHead(200, {'content-length': this.body.byteLength});
 				response.flushHeaders();
-				this.#response = response;
+				if (this.#sent > 0) response.write(this.body.subarray(0, this.#sent));
+				if (this.#sent >= this.body.byteLength) response.end();
+				else this.#responses.push(response);
 			},
 		};
 	}
 
 	/** Once it was asked for: sends so much more, or all that is left. */
 	async send(bytes = Infinity): Promise<void> {
-		const response = (await until('the request', () => this.#response)) as ServerResponse;
-		response.write(this.body.subarray(this.#sent, this.#sent + bytes));
+		await until('the request', () => this.#responses.length > 0);
+		const from = this.#sent;
 		this.#sent += bytes;
-		if (this.#sent >= this.body.byteLength) response.end();
+		for (const response of this.#responses) {
+			response.write(this.body.subarray(from, this.#sent));
+			if (this.#sent >= this.body.byteLength) response.end();
+		}
 	}
 }
+
+type Driven = Awaited<ReturnType<typeof startDrive>>;
 
 function fileOf(mount: Mount): string {
 	return path.join(mount.directory, 'downloads.json');
@@ -177,9 +184,17 @@ test('a body whose length nobody knows has no total and no end in sight', async 
 });
 
 test('what another process downloads is followed, at the speed at which it comes', async t => {
-	const {mount, origin} = await startDrive(t);
+	const drive = await startDrive(t);
+	// Who asks whether somebody is at it waits 0.1 s for an answer, and then fetches by itself: on a busy machine that may be.
+	for (let attempt = 1; attempt <= 5; attempt++) if (await isFollowed(t, drive, `/followed-${attempt}`)) return;
+	t.fail('each of five was fetched by the drive itself');
+});
+
+/** @returns whether it was followed; what is to be seen then is asserted. */
+async function isFollowed(t: ExecutionContext, {mount, origin}: Driven, place: string): Promise<boolean> {
+	const before = origin.requests.length;
 	const film = new StepwiseBody(3_000_000);
-	const url = origin.serve('/followed', film.behaviour);
+	const url = origin.serve(place, film.behaviour);
 	const getting = larder('get', url, '--cache-dir', mount.cacheDir);
 	await film.send(2_000_000);
 	await until('the other process has it on the disk', async () => {
@@ -190,6 +205,14 @@ test('what another process downloads is followed, at the speed at which it comes
 	t.deepEqual(await downloadsOf(mount), []);
 	const reading = run('sha256sum', [mount.path(url)]);
 	const begun = await whereIt('is followed', mount, url, ({bytes}) => bytes === 2_000_000);
+	if (begun.state === 'downloading') {
+		await film.send();
+		t.is((await reading).stdout.slice(0, 64), sha256(film.body));
+		t.is((await getting).code, 0);
+		await whereNoneIs(mount);
+		return false;
+	}
+
 	t.like(begun, {total: 3_000_000, rate: 0, seconds_left: null, state: 'following'});
 	await film.send(100_000);
 	const {rate} = await whereIt('goes on', mount, url, ({bytes}) => bytes === 2_100_000);
@@ -198,8 +221,9 @@ test('what another process downloads is followed, at the speed at which it comes
 	t.is((await reading).stdout.slice(0, 64), sha256(film.body));
 	t.is((await getting).code, 0);
 	await whereNoneIs(mount);
-	t.is(origin.requests.length, 1);
-});
+	t.is(origin.requests.length - before, 1);
+	return true;
+}
 
 test('a GIF that has arrived is converting until it is stored', async t => {
 	const directory = await workDirectory(t);
