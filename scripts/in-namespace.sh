@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# in-namespace.sh root|nobody COMMAND...: runs tests in a mount namespace of their own, where /dev/fuse is for everybody
-# as on every desktop, whatever it is here, and what they leave mounted goes with them. Whoever is not root just runs them.
+# in-namespace.sh root|nobody COMMAND...: runs tests in namespaces of their own: of mounts, where /dev/fuse is for everybody
+# as on every desktop, whatever it is here, and what they leave mounted goes with them; of the network, where there is
+# nothing but loopback, so that names are asked of nobody. Whoever is not root just runs them.
 set -euo pipefail
 
 who=$1
@@ -11,9 +12,11 @@ if [[ -z ${LARDER_NAMESPACE:-} ]]; then
 	LARDER_NAMESPACE=$(mktemp -d "${TMPDIR:-/tmp}/larder-namespace-XXXXXX")
 	export LARDER_NAMESPACE
 	trap 'rm -rf --one-file-system "$LARDER_NAMESPACE"' EXIT
-	unshare --mount --propagation private bash "$0" "$who" "$@"
+	unshare --mount --net --propagation private bash "$0" "$who" "$@"
 	exit
 fi
+
+ip link set lo up
 
 base=$LARDER_NAMESPACE
 unset LARDER_NAMESPACE
