@@ -98,14 +98,12 @@ testWith(['nginx', 'curl'], 'nginx sends a file that is still coming by sendfile
 
 test('a broken connection is not seen by who reads, and what had come is not fetched again', async t => {
 	const {mount, origin} = await startDrive(t);
-	const url = origin.serve('/broken', {...RANGES, sequence: [{...RANGES, cutAt: 10 * MIB}]});
+	const url = origin.serve('/broken', {...RANGES, cutAt: 10 * MIB});
 	t.is((await run('sha256sum', [mount.path(url)])).stdout.slice(0, 64), sha256(BODY));
-	const starts = origin.requests.map(({headers}) => Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0));
-	t.is(starts[0], 0);
-	t.true(
-		starts.slice(1).every(start => start > 9 * MIB),
-		String(starts),
-	);
+	await until('it is counted', async () => (await mount.stats())['downloads'] === 1);
+	t.is((await mount.stats())['downloaded_bytes'], SIZE);
+	// No connection brings all of it.
+	t.true(origin.requests.length > 2, `${origin.requests.length} requests`);
 });
 
 test('head of a large file does not fetch it, and who reads on later gets the rest', async t => {

@@ -131,8 +131,12 @@ promise(
 		const url = origin.serve('/film', {...film, sequence: [{...film, stallAt: 6_000_000}]});
 		t.is((await run('dd', [`if=${mount.path(url)}`, 'of=/dev/null', 'bs=1M', 'count=5'])).code, 0);
 		await until('what has come is put away', async () => (await partials(mount)).length === 2);
+		const asked = origin.requestsOf('/film').length;
 		t.is((await run('sha256sum', [mount.path(url)])).stdout.slice(0, 64), sha256(generatedBody(30_000_000)));
-		const [, ...later] = origin.requestsOf('/film').map(({headers}) => headers.range ?? '');
+		const later = origin
+			.requestsOf('/film')
+			.slice(asked)
+			.map(({headers}) => headers.range ?? '');
 		t.true(later.length > 0);
 		for (const range of later) t.true(Number(/^bytes=(\d+)-/.exec(range)?.[1]) >= 5 * 1024 * 1024, range);
 	},

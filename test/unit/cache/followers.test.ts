@@ -308,7 +308,7 @@ test('what a row names is followed only if it is a regular file among the downlo
 	const {fills} = openStore(t, {directory});
 	const owner = new Catalogue(layout, NO_LOG);
 	t.teardown(() => owner.close());
-	t.is(await owner.claim(KEY), 'mine');
+	await until('it owns the fill', async () => (await owner.claim(KEY)) === 'mine');
 	const announced = async (partial: unknown, sizeBytes: unknown = 5) => {
 		await owner.tell([KEY], JSON.stringify({partial, sizeBytes, modifiedAtMs: 0, filename: 'a.txt'}));
 		return fills.look(KEY)?.announced;

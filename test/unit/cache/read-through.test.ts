@@ -416,7 +416,8 @@ test('two that share a small memory both come to their end', withBench, async (t
 test('a slow reader keeps what was fetched for it beside a fast one', withBench, async (t, {over}) => {
 	const memory = new WindowMemory(4 * MIB);
 	const [slow, fast] = [over(GOOD, {memory}), over(GOOD, {memory})];
-	for (let position = 0, fastAt = 0; position < 2 * MIB; position += 128 * KIB) {
+	// Not to 2 MiB: from there on one more window is on its way, of which more or less has come.
+	for (let position = 0, fastAt = 0; position < 2 * MIB - 128 * KIB; position += 128 * KIB) {
 		t.true(await isRight(slow, position, 128 * KIB));
 		for (let count = 0; count < 3; count++, fastAt = (fastAt + 128 * KIB) % (6 * MIB)) {
 			t.true(await isRight(fast, fastAt, 128 * KIB));
@@ -424,7 +425,7 @@ test('a slow reader keeps what was fetched for it beside a fast one', withBench,
 	}
 
 	// What was read and a window ahead.
-	t.true(slow.receivedBytes <= 3 * MIB, `${slow.receivedBytes}`);
+	t.true(slow.receivedBytes <= 2.5 * MIB, `${slow.receivedBytes}`);
 });
 
 const read = fc.record({position: fc.integer({min: 0, max: SIZE + 10}), length: fc.integer({min: 1, max: 900_000})});
