@@ -30,14 +30,14 @@ interface SuiteOptions {
  * tables, so few at a time; each deadline is several times what the suite takes.
  */
 const SUITES: Readonly<Record<string, SuiteOptions>> = {
-	unit: {concurrency: 2, deadlineMinutes: 5},
+	unit: {concurrency: 2, deadlineMinutes: 15},
 	contract: {concurrency: 2, deadlineMinutes: 5, by: 'root'},
 	property: {concurrency: 2, deadlineMinutes: 10},
-	fault: {concurrency: 2, deadlineMinutes: 10, by: 'root'},
-	mount: {concurrency: 2, deadlineMinutes: 15, by: 'root'},
+	fault: {concurrency: 2, deadlineMinutes: 20, by: 'root'},
+	mount: {concurrency: 2, deadlineMinutes: 20, by: 'root'},
 	// Once more over the other transport, and as most users have it.
 	kernel: {
-		...{concurrency: 2, deadlineMinutes: 15, folder: 'mount', by: 'nobody', env: ['LARDER_TEST_TRANSPORT=kernel']},
+		...{concurrency: 2, deadlineMinutes: 20, folder: 'mount', by: 'nobody', env: ['LARDER_TEST_TRANSPORT=kernel']},
 		// What is for root alone, and what runs over both by itself.
 		except: ['cli-doctor', 'cli-user', 'fio', 'fuse-fd', 'kernel-passthrough'],
 	},
