@@ -55,8 +55,21 @@ export class Mount {
 		this.#exited = once(child, 'exit').then(([code]) => code as number | null);
 	}
 
-	/** Mounts, and sees to it that the test unmounts, also when it fails. */
-	static async start(t: ExecutionContext, options: MountOptions = {}): Promise<Mount> {
+	/** The one that was asked for last. */
+	static #starting: Promise<unknown> = Promise.resolve();
+
+	/**
+	 * Mounts, and sees to it that the test unmounts, also when it fails. One after
+	 * another: the tests of a file begin all at once, and a daemon that starts
+	 * takes a core for a second, so each would keep the others from theirs.
+	 */
+	static start(t: ExecutionContext, options: MountOptions = {}): Promise<Mount> {
+		const started = Mount.#starting.then(() => Mount.#start(t, options));
+		Mount.#starting = started.catch(() => undefined);
+		return started;
+	}
+
+	static async #start(t: ExecutionContext, options: MountOptions): Promise<Mount> {
 		const base = await mkdtemp(path.join(tmpdir(), 'larder-test-'));
 		await chmod(base, 0o755);
 		const directory = options.directory ?? path.join(base, 'mnt');

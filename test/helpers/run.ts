@@ -18,7 +18,7 @@ export interface RunOptions {
 
 /** Runs a program to its end: `run('cat', [file])`. */
 export function run(program: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Result> {
-	const {input, env, cwd, uid, deadlineMs = 20_000} = options;
+	const {input, env, cwd, uid, deadlineMs = 60_000} = options;
 	const child = spawn(program, args, {
 		env: {...process.env, LC_ALL: 'C.UTF-8', ...env},
 		...(cwd !== undefined && {cwd}),
