@@ -95,7 +95,11 @@ export class Reconciler {
 		this.#said.delete(key);
 		const kept = {...entry, sidecar};
 		catalogue.set(kept);
-		if (known?.data !== entry.data) this.context.onForeign();
+		if (known?.data !== entry.data) {
+			this.context.onForeign();
+			this.context.onGrown();
+		}
+
 		if (sidecar !== entry.sidecar) this.context.onStripped(key);
 		this.context.onChanged(key);
 		return kept;

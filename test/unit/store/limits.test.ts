@@ -12,6 +12,7 @@ import {
 import {Store, type StoreOptions} from '../../../src/store/store.js';
 import {
 	entryFiles,
+	get,
 	MIB,
 	openStore,
 	put,
@@ -252,4 +253,16 @@ test.serial('limits that are said right after opening hold at once', async t => 
 		t.is(entryFiles(directory).length, 2 * round);
 		await store.close();
 	}
+});
+
+test('what another program has written counts, also where it is only found when it is asked for', async t => {
+	const directory = temporaryDirectory(t);
+	// One that was not loaded watches nothing, as where the system has no watch to give.
+	const store = openStore(t, {directory, limits: {maxBytes: 100_000}});
+	await put(store, 'https://a.example/ours', 'x'.repeat(60_000));
+	putLikeOriginal(directory, 'https://a.example/theirs', 'y'.repeat(60_000));
+	t.is(await get(store, 'https://a.example/theirs'), 'y'.repeat(60_000));
+	await until('the limit is kept', () => store.usedBytes <= 100_000);
+	t.deepEqual([store.totals.entries, store.evicted['max-size']], [1, 1]);
+	t.is(await get(store, 'https://a.example/ours'), undefined);
 });
