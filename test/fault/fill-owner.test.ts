@@ -3,12 +3,12 @@ import {spawn, type ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
 import {createInterface} from 'node:readline';
 import test, {type ExecutionContext} from 'ava';
-import type {UrlCache} from '../../src/library/open.js';
+import type {UrlCache, Version} from '../../src/library/open.js';
 import {failsWith, leftovers, MIB, temporaryDirectory} from '../helpers/cache.js';
 import {checkedBody, versionOf} from '../helpers/checked-body.js';
 import {ORIGIN_VERSION, serveChecked} from '../helpers/checked-origin.js';
 import {startOrigin} from '../helpers/drive.js';
-import type {Origin} from '../helpers/origin.js';
+import type {Behaviour, Origin} from '../helpers/origin.js';
 import {openSizedCache} from '../helpers/sized-cache.js';
 import {until} from '../helpers/until.js';
 
@@ -53,8 +53,57 @@ async function openBeside(t: ExecutionContext, directory: string): Promise<UrlCa
 	return cache;
 }
 
-async function versionIn(cache: UrlCache, url: string): Promise<string | undefined> {
+/** Where an attempt begins. */
+interface Place {
+	readonly directory: string;
+	readonly origin: Origin;
+}
+
+/**
+ * Begins anew, in another place, as often as `begin` resolves with undefined: who follows another process has 0.1 s
+ * (0.5 s the first time) to hear of it, and on a busy machine fetches for itself, as it should. Five times at most.
+ */
+async function following<T extends object>(
+	t: ExecutionContext,
+	begin: (place: Place) => Promise<T | undefined>,
+): Promise<Place & T> {
+	for (let attempt = 0; attempt < 5; attempt++) {
+		const place = {directory: temporaryDirectory(t), origin: await startOrigin(t)};
+		const begun = await begin(place);
+		if (begun !== undefined) return {...place, ...begun};
+	}
+
+	throw new Error('nobody heard in time who fetches it, five times');
+}
+
+/** Opens what an owner has begun to read; undefined where it is not followed. */
+async function openWhereBegun(t: ExecutionContext, {directory, origin}: Place, url: string) {
+	const owner = new Reader(t, directory, url);
+	await owner.said('begun');
+	const cache = await openBeside(t, directory);
 	const version = await cache.open(url);
+	return origin.requests.length === 1 ? {url, owner, cache, version} : undefined;
+}
+
+/** As `openWhereBegun`, where the origin has said nothing to the owner, so that it is waited for. */
+async function openWhereHung(t: ExecutionContext, {directory, origin}: Place, hung: readonly Behaviour[]) {
+	const url = serveChecked(origin, '/hung', LENGTH, {}, hung);
+	const owner = new Reader(t, directory, url);
+	await origin.received('/hung');
+	const cache = await openBeside(t, directory);
+	const leaving = new AbortController();
+	const opening = cache.open(url, leaving.signal);
+	void opening.catch(() => undefined);
+	await until('it follows, or asks for itself', () => cache.stats().hits === 1 || origin.requests.length === 2);
+	return origin.requests.length === 1 ? {url, owner, cache, opening, leaving} : undefined;
+}
+
+function versionIn(cache: UrlCache, url: string): Promise<string | undefined> {
+	return cache.open(url).then(version => versionOfAll(version, url));
+}
+
+/** Reads all, and closes it. */
+async function versionOfAll(version: Version, url: string): Promise<string | undefined> {
 	try {
 		const bytes = Buffer.alloc(version.sizeBytes);
 		await version.read(bytes, 0);
@@ -82,21 +131,23 @@ function serveHalf(origin: Origin): {url: string; letRestCome: () => void} {
 	return {url, letRestCome};
 }
 
+async function openHalf(t: ExecutionContext, place: Place) {
+	const {url, letRestCome} = serveHalf(place.origin);
+	const begun = await openWhereBegun(t, place, url);
+	return begun && {...begun, letRestCome};
+}
+
 test.serial(
 	'when the owner is killed before the first byte who waits for it takes over within two seconds',
 	async t => {
-		const [directory, origin] = [temporaryDirectory(t), await startOrigin(t)];
-		const url = serveChecked(origin, '/hung', LENGTH, {}, [{hang: true}]);
-		const owner = new Reader(t, directory, url);
-		await origin.received('/hung');
-		const cache = await openBeside(t, directory);
-		const reading = versionIn(cache, url);
-		await until('it follows', () => cache.stats().hits === 1);
+		const {directory, origin, url, owner, opening} = await following(t, place =>
+			openWhereHung(t, place, [{hang: true}]),
+		);
 		await owner.end('SIGKILL');
 		const killedAt = performance.now();
 		await origin.received('/hung', 2);
 		t.true(performance.now() - killedAt < 2000);
-		t.is(await reading, ORIGIN_VERSION);
+		t.is(await versionOfAll(await opening, url), ORIGIN_VERSION);
 		t.is(origin.requests.length, 2);
 		await until('nothing is left over of it', async () => {
 			const beside = await openBeside(t, directory);
@@ -107,12 +158,7 @@ test.serial(
 );
 
 test.serial('when the owner is killed on the way who has begun to read goes on, and reads all', async t => {
-	const [directory, origin] = [temporaryDirectory(t), await startOrigin(t)];
-	const {url} = serveHalf(origin);
-	const owner = new Reader(t, directory, url);
-	await owner.said('begun');
-	const cache = await openBeside(t, directory);
-	const version = await cache.open(url);
+	const {origin, url, owner, cache, version} = await following(t, place => openHalf(t, place));
 	const bytes = Buffer.alloc(version.sizeBytes);
 	await version.read(bytes.subarray(0, LENGTH / 4), 0);
 	t.is(origin.requests.length, 1);
@@ -128,15 +174,14 @@ test.serial('when the owner is killed on the way who has begun to read goes on, 
 test.serial(
 	'when the owner is killed and the origin has other bytes by then, who has begun to read never gets them',
 	async t => {
-		const [directory, origin] = [temporaryDirectory(t), await startOrigin(t)];
-		const url = origin.url('/changed');
-		const [before, after] = ['before', 'afters'].map(version => checkedBody(url, version, LENGTH)) as [Buffer, Buffer];
-		origin.serve('/changed', {body: after, sequence: [{body: before, stallAt: LENGTH / 2}]});
-		const owner = new Reader(t, directory, url);
-		await owner.said('begun');
-		const cache = await openBeside(t, directory);
-		const version = await cache.open(url);
-		t.is(version.sizeBytes, after.length);
+		const {url, owner, cache, version} = await following(t, place => {
+			const changed = place.origin.url('/changed');
+			const [before, after] = ['before', 'afters'].map(one => checkedBody(changed, one, LENGTH)) as [Buffer, Buffer];
+			place.origin.serve('/changed', {body: after, sequence: [{body: before, stallAt: LENGTH / 2}]});
+			return openWhereBegun(t, place, changed);
+		});
+		const before = checkedBody(url, 'before', LENGTH);
+		t.is(version.sizeBytes, before.length);
 		const bytes = Buffer.alloc(LENGTH / 4);
 		await version.read(bytes, 0);
 		await owner.end('SIGKILL');
@@ -150,12 +195,7 @@ test.serial(
 );
 
 test.serial('an owner that is stopped is not waited for: who reads goes on, and so does the owner later', async t => {
-	const [directory, origin] = [temporaryDirectory(t), await startOrigin(t)];
-	const {url, letRestCome} = serveHalf(origin);
-	const owner = new Reader(t, directory, url);
-	await owner.said('begun');
-	const cache = await openBeside(t, directory);
-	const version = await cache.open(url);
+	const {directory, origin, url, owner, cache, version, letRestCome} = await following(t, place => openHalf(t, place));
 	const bytes = Buffer.alloc(version.sizeBytes);
 	await version.read(bytes.subarray(0, LENGTH / 4), 0);
 	owner.signal('SIGSTOP');
@@ -179,32 +219,24 @@ test.serial('an owner that is stopped is not waited for: who reads goes on, and 
 test.serial(
 	'beside an owner that was stopped before its first byte who waits and who comes later fetch for themselves',
 	async t => {
-		const [directory, origin] = [temporaryDirectory(t), await startOrigin(t)];
-		const url = serveChecked(origin, '/hung', LENGTH, {}, [{hang: true}, {hang: true}]);
-		const owner = new Reader(t, directory, url);
-		await origin.received('/hung');
-		const [cache, beside] = [await openBeside(t, directory), await openBeside(t, directory)];
-		const leaving = new AbortController();
-		const waiting = cache.open(url, leaving.signal);
-		await until('it follows', () => cache.stats().hits === 1);
+		const {directory, origin, url, owner, opening, leaving} = await following(t, place =>
+			openWhereHung(t, place, [{hang: true}, {hang: true}]),
+		);
+		const beside = await openBeside(t, directory);
 		owner.signal('SIGSTOP');
 		await until('it asks for itself', () => origin.requests.length === 2, SILENT_DEADLINE_MS);
 		const openedAt = performance.now();
 		t.is(await versionIn(beside, url), ORIGIN_VERSION);
 		t.true(performance.now() - openedAt < 2000);
 		leaving.abort(new Error('enough'));
-		await t.throwsAsync(waiting, {message: 'enough'});
+		await t.throwsAsync(opening, {message: 'enough'});
 		t.is(origin.requests.length, 3);
 	},
 );
 
 test.serial('an owner whose origin is slow is not silent: it is waited for', async t => {
-	const [directory, origin] = [temporaryDirectory(t), await startOrigin(t)];
-	const {url, letRestCome} = serveHalf(origin);
-	const owner = new Reader(t, directory, url);
-	await owner.said('begun');
-	const cache = await openBeside(t, directory);
-	const reading = versionIn(cache, url);
+	const {origin, url, owner, version, letRestCome} = await following(t, place => openHalf(t, place));
+	const reading = versionOfAll(version, url);
 	const startedAt = performance.now();
 	await until('a silent owner would be given up', () => performance.now() - startedAt > 7000, SILENT_DEADLINE_MS);
 	letRestCome();
@@ -214,16 +246,17 @@ test.serial('an owner whose origin is slow is not silent: it is waited for', asy
 });
 
 test.serial('a process that does nothing but follow lives until it has all', async t => {
-	const [directory, origin] = [temporaryDirectory(t), await startOrigin(t)];
-	const {url, letRestCome} = serveHalf(origin);
-	const cache = await openBeside(t, directory);
-	const reading = versionIn(cache, url);
-	await origin.received('/half');
-	const follower = new Reader(t, directory, url);
-	await follower.said('begun');
+	const {origin, url, version, follower, letRestCome} = await following(t, async place => {
+		const half = serveHalf(place.origin);
+		const cache = await openBeside(t, place.directory);
+		const version = await cache.open(half.url);
+		const follower = new Reader(t, place.directory, half.url);
+		await follower.said('begun');
+		return place.origin.requests.length === 1 ? {...half, version, follower} : undefined;
+	});
 	letRestCome();
 	await follower.said(`read ${ORIGIN_VERSION}`);
 	t.is(await follower.exited, 0);
-	t.is(await reading, ORIGIN_VERSION);
+	t.is(await versionOfAll(version, url), ORIGIN_VERSION);
 	t.is(origin.requests.length, 1);
 });
