@@ -1,7 +1,7 @@
 /** Operations at random through the kernel: the model is what is stored by name, and what each open file was. */
 import {spawn} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {rm} from 'node:fs/promises';
+import {rm, stat} from 'node:fs/promises';
 import path from 'node:path';
 import {createInterface} from 'node:readline';
 import test from 'ava';
@@ -58,6 +58,8 @@ class World {
 	readonly #stored = new Map<number, {readonly body: string; readonly isPut: boolean}>();
 	readonly #open = new Map<string, string>();
 	readonly #urls = new Map<number, string>();
+	/** Sidecars that are to give way to those of empty entries. */
+	readonly #emptied = new Map<number, string>();
 
 	constructor(
 		private readonly drive: {readonly mount: Mount; readonly origin: Origin},
@@ -100,6 +102,7 @@ class World {
 				return this.#expect(operation, this.#sizes(operation[1]), 'stat', this.#file(operation[1]));
 			case 'unlink': {
 				const isStored = this.#stored.delete(operation[1]);
+				this.#emptied.delete(operation[1]);
 				return this.#expect(operation, isStored ? 'done' : 'ENOENT', 'unlink', this.#file(operation[1]));
 			}
 
@@ -125,6 +128,11 @@ class World {
 
 	async #put(operation: Operation & {0: 'put'}): Promise<void> {
 		const [, index, text, isInParts] = operation;
+		if (text === '' && this.#stored.has(index)) {
+			await this.#settled(index);
+			this.#emptied.set(index, await this.#sidecar(index));
+		}
+
 		// What is written of nothing is nothing stored; what empties a file is.
 		if (text !== '' || this.#stored.has(index)) this.#stored.set(index, {body: text, isPut: true});
 		await this.#expect(operation, 'done', 'put', this.#file(index), text, ...(isInParts ? [text.length >> 1] : []));
@@ -157,12 +165,28 @@ class World {
 		const stored = this.#stored.get(index);
 		if (stored === undefined) return;
 		this.#stored.delete(index);
-		const {sidecar, data} = filesOf(this.drive.mount.cacheDir, this.#url(index));
+		await this.#settled(index);
+		const {sidecar, data} = this.#files(index);
 		for (const file of [sidecar, data]) await rm(file);
 		const listed = encodeURIComponent(this.#url(index));
 		const directory = path.join(this.drive.mount.directory, 'by-url');
 		await until('it is heard of', async () => !(await this.ask('list', directory)).split(' ').includes(listed), 5000);
 		await until('stat knows', async () => this.#sizes(index).includes(await this.ask('stat', this.#file(index))), 5000);
+	}
+
+	/** What empties a file is stored with its RELEASE, which comes after close(2): another program may be there before it. */
+	async #settled(index: number): Promise<void> {
+		const before = this.#emptied.get(index);
+		this.#emptied.delete(index);
+		if (before === undefined) return;
+		await until('it is emptied', async () => ![before, ''].includes(await this.#sidecar(index)), 5000);
+	}
+
+	/** Tells one sidecar from another; empty where there is none. */
+	async #sidecar(index: number): Promise<string> {
+		const {sidecar} = this.#files(index);
+		const stats = await stat(sidecar, {bigint: true}).catch(() => undefined);
+		return stats === undefined ? '' : `${stats.ino} ${stats.ctimeNs}`;
 	}
 
 	/**
@@ -196,6 +220,11 @@ class World {
 
 	#url(index: number): string {
 		return this.#urls.get(index) ?? '';
+	}
+
+	/** In the store. */
+	#files(index: number): ReturnType<typeof filesOf> {
+		return filesOf(this.drive.mount.cacheDir, this.#url(index));
 	}
 
 	#file(index: number): string {
