@@ -80,6 +80,11 @@ export class Fills {
 		return fill?.isEnding === true ? fill : undefined;
 	}
 
+	/** Whether nobody has read what a fill of a key brings, be it that it ends. */
+	isOnlyAsked(key: Key): boolean {
+		return this.#current.get(key)?.isRead === false;
+	}
+
 	/** Begins one in the place of what was there. Who starts it joins it, or asks it, at once. */
 	start({url, key, source, replaced, isAsked = false}: Start): Fill {
 		// An open may have been on its way here when the cache was closed.

@@ -214,7 +214,7 @@ export class UrlCache {
 	/** Removes what is stored under a key, or is being fetched. Who reads it keeps it. Resolves with whether there was something. */
 	async evict(key: Key): Promise<boolean> {
 		// Of what was only looked at there is nothing to be removed.
-		const isOnlyAsked = this.#fills.running(key)?.isRead === false;
+		const isOnlyAsked = this.#fills.isOnlyAsked(key);
 		const wasFilling = !isOnlyAsked && this.#fills.disown(key);
 		const wasLeft = this.#store.forgetPartial(key);
 		const wasAlias = this.#store.aliases.remove(key, this.options.clock.now());

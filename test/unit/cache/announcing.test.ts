@@ -1,5 +1,6 @@
 /** What a lookup asks: what there is under a URL, of the request that a reader makes use of. */
 import {writeFileSync} from 'node:fs';
+import {setImmediate as nextTurn} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
 import {CacheError} from '../../../src/base/errors.js';
 import {keyOf} from '../../../src/cache/url-cache.js';
@@ -91,6 +92,21 @@ test('nothing is stored, listed or left of what is only asked about, and its con
 	t.deepEqual([entryFiles(directory), keptFiles(directory), leftovers(directory)], [[], [], []]);
 	t.like(cache.stats(), {hits: 0, misses: 0, downloads: 0, download_failures: 0});
 	t.true(Number(cache.stats().downloaded_bytes) < 1_000_000);
+});
+
+test('of what is only asked about there is nothing to be removed, not while it ends either', async t => {
+	const {cache, origin} = await openFreshCache(t);
+	const bodies: Behaviour[] = [{body: 'hello'}, {size: 300_000}, FILM];
+	for (const url of bodies.map((body, index) => origin.serve(`/${index}`, body))) {
+		await cache.announce(url, PATIENT_MS, NEVER);
+		while (cache.downloads().length > 0) {
+			t.false(await cache.evict(keyOf(url)));
+			await nextTurn();
+		}
+
+		t.not(cache.announced(keyOf(url)), undefined);
+		t.false(await cache.evict(keyOf(url)));
+	}
 });
 
 test('what was left before tells what it is, and nobody is asked', async t => {
