@@ -172,17 +172,22 @@ test('a URL that has moved for good is read, and asked about, under its new name
 	const target = mount.path(origin.serve('/new', {body: 'bytes'}));
 	const file = mount.path(origin.serve('/old', {status: 301, redirect: '/new'}));
 	t.is(await readFile(file, 'utf8'), 'bytes');
+	// Who is held up for over a second between the lookup and the open asks once more.
+	const asked = origin.requests.length;
 	t.is((await stat(file)).size, 5);
 	t.is(await readFile(file, 'utf8'), 'bytes');
 	t.is(await readFile(target, 'utf8'), 'bytes');
-	t.is(origin.requests.length, 2);
+	t.is(origin.requests.length, asked);
 	t.is((await listed(mount)).length, 1);
 	t.is((await sh('echo mine > "$1"', file)).code, 0);
 	t.deepEqual([await readFile(file, 'utf8'), await readFile(target, 'utf8')], ['mine\n', 'bytes']);
 	t.is((await run('rm', [file])).code, 0);
 	t.is((await run('rm', [target])).code, 0);
 	t.is(await readFile(file, 'utf8'), 'bytes');
-	t.is(origin.requests.length, 4);
+	t.deepEqual(
+		origin.requests.slice(asked, asked + 2).map(request => request.path),
+		['/old', '/new'],
+	);
 });
 
 test('a file that its origin does not have is asked for once, however many look', async t => {
