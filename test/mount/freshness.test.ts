@@ -28,8 +28,12 @@ test('with --freshness http each open asks as often as its origin wants, and wha
 	for (let round = 0; round < 3; round++) t.is(await letters(file), 'a');
 	const [first, ...later] = origin.requestsOf('/a').map(({status}) => status);
 	t.is(first, 200);
-	// Who was told to look the name up again, for the file of the reader before was not closed yet, has asked twice.
-	t.true(later.length >= 2 && later.every(status => status === 304), String(later));
+	// Who is told to look the name up again, for the file of the reader before is not closed yet, asks twice.
+	t.true(later.length >= 2 && later.length <= 2 + 2 * ASKED_BY_LOOKUP, String(later));
+	t.true(
+		later.every(status => status === 304),
+		String(later),
+	);
 	const kept = mount.path(origin.serve('/kept', {body: 'kept', maxAge: 600}));
 	for (let round = 0; round < 3; round++) t.is(await readFile(kept, 'utf8'), 'kept');
 	t.is(origin.requestsOf('/kept').length, 1);
@@ -174,6 +178,7 @@ test('a URL that has moved for good is read, and asked about, under its new name
 	t.is(await readFile(file, 'utf8'), 'bytes');
 	// Who is held up for over a second between the lookup and the open asks once more.
 	const asked = origin.requests.length;
+	t.true(asked >= 2 && asked <= 2 + 2 * ASKED_BY_LOOKUP, `${asked} requests`);
 	t.is((await stat(file)).size, 5);
 	t.is(await readFile(file, 'utf8'), 'bytes');
 	t.is(await readFile(target, 'utf8'), 'bytes');
@@ -184,10 +189,9 @@ test('a URL that has moved for good is read, and asked about, under its new name
 	t.is((await run('rm', [file])).code, 0);
 	t.is((await run('rm', [target])).code, 0);
 	t.is(await readFile(file, 'utf8'), 'bytes');
-	t.deepEqual(
-		origin.requests.slice(asked, asked + 2).map(request => request.path),
-		['/old', '/new'],
-	);
+	const again = origin.requests.slice(asked).map(request => request.path);
+	t.deepEqual(again.slice(0, 2), ['/old', '/new']);
+	t.true(again.length <= 2 + 2 * ASKED_BY_LOOKUP, String(again));
 });
 
 test('a file that its origin does not have is asked for once, however many look', async t => {
