@@ -28,6 +28,26 @@ export function testsOf(root: string, suite: string): {sources: string[]; missin
 	return {sources, missing: sources.filter(source => !existsSync(compiled(source)))};
 }
 
+/**
+ * The sources whose tests have these titles, as ava writes them where it runs several files; undefined
+ * where a title is of none of them.
+ *
+ * @param sources - of `suite`, as `testsOf` tells them.
+ */
+export function sourcesOf(titles: readonly string[], suite: string, sources: readonly string[]): string[] | undefined {
+	const of = (title: string) => sources.find(source => title.startsWith(`${titlePrefix(suite, source)} › `));
+	const found = titles.map(of).filter(source => source !== undefined);
+	return found.length === titles.length ? [...new Set(found)] : undefined;
+}
+
+function titlePrefix(suite: string, source: string): string {
+	const file = path.relative(path.join('test', suite), source);
+	return file
+		.replace(/\.test\.ts$/, '')
+		.split(path.sep)
+		.join(' › ');
+}
+
 function filesIn(root: string, folder: string): string[] {
 	if (!existsSync(path.join(root, folder))) return [];
 	return readdirSync(path.join(root, folder), {recursive: true, withFileTypes: true})

@@ -14,7 +14,9 @@ export interface Suite {
 
 export interface SuiteReport {
 	readonly counts: Counts;
+	/** Titles, as those of `failed`. */
 	readonly skipped: readonly string[];
+	readonly failed: readonly string[];
 	readonly elapsedMs: number;
 	/** Why the run itself failed, if it did. It counts as one failed test. */
 	readonly problem: string | undefined;
@@ -55,9 +57,12 @@ export async function runSuite(
 	reader.end();
 	const problem = problemOf(suite, end, reader);
 	const counts = reader.counts();
+	const titles = (outcome: keyof Counts) =>
+		reader.results.filter(result => result.outcome === outcome).map(result => result.title);
 	return {
 		counts: problem === undefined ? counts : {...counts, failed: counts.failed + 1},
-		skipped: reader.results.filter(result => result.outcome === 'skipped').map(result => result.title),
+		skipped: titles('skipped'),
+		failed: titles('failed'),
 		elapsedMs: performance.now() - started,
 		problem,
 		stderr,

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
-import {removeStale, testsOf} from '../../../scripts/compiled-tests.js';
+import {removeStale, sourcesOf, testsOf} from '../../../scripts/compiled-tests.js';
 import {runSuite, type Suite} from '../../../scripts/suite.js';
 import {add, NO_TESTS, summary, TapReader, type TapResult} from '../../../scripts/tap.js';
 import {until} from '../../helpers/until.js';
@@ -135,7 +135,7 @@ test('a test that hangs is named', async t => {
 	symlinkSync(path.resolve('node_modules'), path.join(folder, 'node_modules'));
 	writeFileSync(
 		path.join(folder, 'package.json'),
-		'{"type": "module", "ava": {"workerThreads": false, "timeout": "1s"}}',
+		'{"type": "module", "ava": {"workerThreads": false, "timeout": "10s"}}',
 	);
 	const hangs = `import test from 'ava'; test('never ends', () => new Promise(() => setInterval(() => {}, 1000)));`;
 	writeFileSync(path.join(folder, 'hang.test.js'), hangs);
@@ -166,6 +166,14 @@ test('a test that was not compiled is missed', t => {
 	writeFileSync(path.join(root, 'test/unit/deep/a.test.ts'), '');
 	t.deepEqual(testsOf(root, 'unit').missing, ['test/unit/deep/a.test.ts']);
 	t.deepEqual(testsOf(root, 'mount').sources, []);
+});
+
+test('what failed is found by the title that ava gives it among several files', t => {
+	const sources = ['test/unit/cache/fill.test.ts', 'test/unit/fill.test.ts', 'test/unit/fill-mode.test.ts'];
+	const found = (...titles: string[]) => sourcesOf(titles, 'unit', sources);
+	t.deepEqual(found('cache › fill › a', 'fill › b', 'fill › c › d'), sources.slice(0, 2));
+	t.deepEqual(found('fill-mode › a'), sources.slice(2));
+	t.is(found('fill › a', 'uncaught exception'), undefined);
 });
 
 /** A zombie that its new parent has not reaped yet does not count as running. */
