@@ -165,7 +165,7 @@ export class Bringing {
 	}
 
 	async #bringIn(slot: Slot, isAlone: boolean): Promise<Outcome | 'theirs'> {
-		const claimed = isAlone || !this.listener.isWanted() ? 'silent' : await this.context.store.fills.claim(this.key);
+		const claimed = isAlone || !this.listener.isWanted() ? 'silent' : await this.#claim();
 		if (claimed === 'theirs') return 'theirs';
 		this.#owned = claimed === 'silent' ? undefined : claimed;
 		this.#isFollowing = false;
@@ -174,6 +174,10 @@ export class Bringing {
 		} finally {
 			this.release();
 		}
+	}
+
+	#claim(): Promise<OwnedFill | 'theirs' | 'silent'> {
+		return this.context.store.fills.claim(this.key, this.listener.read.aborted);
 	}
 
 	/** Whether there is an entry by now, and not of another version than readers have begun to read. */

@@ -20,7 +20,7 @@ interface Open {
 }
 
 /** How long somebody who must not wait for the catalogue waits for it. */
-const CLAIM_PATIENCE_MS = 50;
+const CLAIM_PATIENCE_MS = 150;
 const REMOVED = 'it was removed';
 
 /**

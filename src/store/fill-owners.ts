@@ -43,10 +43,12 @@ export interface OwnedFill {
 
 /** Followers are told so often that the owner goes on. */
 const HEARTBEAT_MS = 1000;
-/** Who opens a URL does not wait longer for the thread that writes the catalogue, which itself waits half as long for a lock. */
-const PATIENCE_MS = 100;
-/** The same where that thread may have to be started first. */
-const FIRST_PATIENCE_MS = 500;
+/** Who opens a URL does not wait longer for the thread that writes the catalogue, which may have to be started first. */
+const PATIENCE_MS = 1000;
+/** The same for who looks at one, and has a second for all. */
+const LOOK_PATIENCE_MS = 500;
+/** The same while that thread has not answered who has waited so long. */
+const HURRIED_MS = 100;
 
 /**
  * Which process fetches what: of all that have a directory open one fetches a
@@ -56,7 +58,8 @@ export class FillOwners {
 	readonly #owned = new Map<Key, OwnedFill>();
 	/** What is said of a key arrives in the order in which it is said. */
 	readonly #turns = new KeyedMutex<Key>();
-	#patienceMs = FIRST_PATIENCE_MS;
+	/** Somebody has waited in vain, and nobody was answered since. */
+	#isLate = false;
 	#timer: NodeJS.Timeout | undefined;
 	#isTelling = false;
 	#isClosed = false;
@@ -74,20 +77,23 @@ export class FillOwners {
 	/**
 	 * Asks to be the one process that fetches a key.
 	 *
+	 * @param isRead - somebody waits for its bytes, and not for what they are.
 	 * @returns `theirs` where another process is at it; `silent` where none can be
 	 *   followed and none asked: the caller may fetch it for itself. Never fails.
 	 */
-	async claim(key: Key): Promise<OwnedFill | 'theirs' | 'silent'> {
+	async claim(key: Key, isRead: boolean): Promise<OwnedFill | 'theirs' | 'silent'> {
 		if (this.#isClosed) return 'silent';
 		const claiming = this.#turns.run(key, () => this.#claim(key));
+		const patienceMs = this.#isLate ? HURRIED_MS : isRead ? PATIENCE_MS : LOOK_PATIENCE_MS;
 		let timer: NodeJS.Timeout | undefined;
 		const late = new Promise<'late'>(resolve => {
 			// An answer that came while this thread was held up is heard first.
-			timer = setTimeout(() => setImmediate(resolve, 'late'), this.#patienceMs);
+			timer = setTimeout(() => setImmediate(resolve, 'late'), patienceMs);
 		});
 		const claimed = await Promise.race([claiming, late]);
 		clearTimeout(timer);
 		if (claimed !== 'late') return claimed;
+		this.#isLate = true;
 		void claiming.then(owned => typeof owned === 'object' && owned.release());
 		return 'silent';
 	}
@@ -137,7 +143,7 @@ export class FillOwners {
 
 	async #claim(key: Key): Promise<OwnedFill | 'theirs' | 'silent'> {
 		const claim = await this.catalogue.claim(key).catch(() => 'silent' as const);
-		this.#patienceMs = PATIENCE_MS;
+		this.#isLate = false;
 		if (claim !== 'mine') return claim;
 		const owned: OwnedFill = {
 			announce: announcement => this.#announce(key, owned, announcement),

@@ -7,14 +7,17 @@ import type {UrlCache, Version} from '../../src/library/open.js';
 import {failsWith, leftovers, MIB, temporaryDirectory} from '../helpers/cache.js';
 import {checkedBody, versionOf} from '../helpers/checked-body.js';
 import {ORIGIN_VERSION, serveChecked} from '../helpers/checked-origin.js';
-import {startOrigin} from '../helpers/drive.js';
+import {startOrigin, testWith} from '../helpers/drive.js';
 import type {Behaviour, Origin} from '../helpers/origin.js';
 import {openSizedCache} from '../helpers/sized-cache.js';
 import {until} from '../helpers/until.js';
+import {holdWriteLock} from '../helpers/write-lock.js';
 
 const PROGRAM = new URL('../helpers/fetching-process.js', import.meta.url).pathname;
 const LIMIT_BYTES = 64 * MIB;
 const LENGTH = 2_000_000;
+/** Longer than other programs write to the catalogue, and less than who asks for an owner waits for them. */
+const LOCKED_MS = 100;
 /** An owner is silent after 5 s. */
 const SILENT_DEADLINE_MS = 9000;
 
@@ -60,8 +63,8 @@ interface Place {
 }
 
 /**
- * Begins anew, in another place, as often as `begin` resolves with undefined: who follows another process has 0.1 s
- * (0.5 s the first time) to hear of it, and on a busy machine fetches for itself, as it should. Five times at most.
+ * Begins anew, in another place, as often as `begin` resolves with undefined: who follows another process has a second
+ * to hear of it, and on a busy machine fetches for itself, as it should. Five times at most.
  */
 async function following<T extends object>(
 	t: ExecutionContext,
@@ -135,6 +138,21 @@ async function openHalf(t: ExecutionContext, place: Place) {
 	const {url, letRestCome} = serveHalf(place.origin);
 	const begun = await openWhereBegun(t, place, url);
 	return begun && {...begun, letRestCome};
+}
+
+/** As `openHalf`, while another program holds the catalogue for a moment. */
+async function openHalfWhileLocked(t: ExecutionContext, {directory, origin}: Place) {
+	const {url, letRestCome} = serveHalf(origin);
+	const owner = new Reader(t, directory, url);
+	await owner.said('begun');
+	const cache = await openBeside(t, directory);
+	const letGo = await holdWriteLock(t, directory);
+	const openedAt = performance.now();
+	const opening = cache.open(url);
+	await until('it was held for long enough', () => performance.now() - openedAt > LOCKED_MS);
+	await letGo();
+	const version = await opening;
+	return origin.requests.length === 1 ? {url, letRestCome, version} : undefined;
 }
 
 test.serial(
@@ -260,3 +278,14 @@ test.serial('a process that does nothing but follow lives until it has all', asy
 	t.is(await versionOfAll(version, url), ORIGIN_VERSION);
 	t.is(origin.requests.length, 1);
 });
+
+testWith(
+	['python3'],
+	'who opens what another process fetches while a third writes to the catalogue waits for that, and follows',
+	async t => {
+		const {origin, url, version, letRestCome} = await following(t, place => openHalfWhileLocked(t, place));
+		letRestCome();
+		t.is(await versionOfAll(version, url), ORIGIN_VERSION);
+		t.is(origin.requests.length, 1);
+	},
+);

@@ -10,7 +10,7 @@ import {until} from '../helpers/until.js';
 import {askCatalogue, holdWriteLock} from '../helpers/write-lock.js';
 
 /** Far more than any of the operations takes, and less than anybody waits for a lock. */
-const DELAYED_MS = 1000;
+const DELAYED_MS = 3000;
 /** Longer than SQLite's bindings wait for a lock unless told otherwise (5 s), so that a writer that gives up would be seen. */
 const HELD_MS = 6000;
 /** New URLs that are read meanwhile, one after another. */

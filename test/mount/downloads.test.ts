@@ -185,7 +185,7 @@ test('a body whose length nobody knows has no total and no end in sight', async 
 
 test('what another process downloads is followed, at the speed at which it comes', async t => {
 	const drive = await startDrive(t);
-	// Who asks whether somebody is at it waits 0.1 s for an answer, and then fetches by itself: on a busy machine that may be.
+	// Who asks whether somebody is at it waits a second for an answer, and then fetches by itself: on a busy machine that may be.
 	for (let attempt = 1; attempt <= 5; attempt++) if (await isFollowed(t, drive, `/followed-${attempt}`)) return;
 	t.fail('each of five was fetched by the drive itself');
 });
