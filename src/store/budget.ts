@@ -81,10 +81,12 @@ export class Budget {
 		await this.#inTurn(() => this.#evictWhile(() => this.#exceeded()));
 	}
 
-	/** Evicts until `bytes` fewer are used, or nothing more can leave: the disk has no more. */
-	freeUp(bytes: number): Promise<void> {
-		const target = this.usedBytes - bytes;
-		return this.#inTurn(() => this.#evictWhile(() => (this.usedBytes > target ? 'min-free' : undefined)));
+	/** Evicts until `bytes` fewer are used, or nothing more can leave: the disk has no more. @returns whether something has left. */
+	async freeUp(bytes: number): Promise<boolean> {
+		const before = this.usedBytes;
+		const target = before - bytes;
+		await this.#inTurn(() => this.#evictWhile(() => (this.usedBytes > target ? 'min-free' : undefined)));
+		return this.usedBytes < before;
 	}
 
 	/** Evicts nothing more, and waits for the eviction under way. */

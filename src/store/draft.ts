@@ -110,7 +110,7 @@ export class Draft {
 
 	/**
 	 * Writes `chunks` one after another from byte `position` on. Room is taken
-	 * as the file grows; a full disk is met by evicting, and trying once more. A
+	 * as the file grows; a full disk is met by evicting, and trying again. A
 	 * failure leaves it as it was.
 	 *
 	 * @throws CacheError `too-large`, `no-space`; `aborted` where it is no draft any more.

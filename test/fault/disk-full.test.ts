@@ -26,7 +26,7 @@ import {putLikeOriginal} from '../helpers/original.js';
 import {fillUp, IS_ROOT, mountTmpfs, NOT_ROOT} from '../helpers/root.js';
 import {until} from '../helpers/until.js';
 
-const [A, B, C] = ['https://a.example/a', 'https://a.example/b', 'https://a.example/c'] as const;
+const [A, B, C, D] = ['a', 'b', 'c', 'd'].map(name => `https://a.example/${name}`) as [string, string, string, string];
 
 const onSmallDisk = test.macro({
 	async exec(t: ExecutionContext, options: string, run: (t: ExecutionContext, directory: string) => Promise<void>) {
@@ -49,6 +49,24 @@ check('a full disk is met by evicting what is used least', onSmallDisk, 'size=25
 	t.is((await get(store, C))?.length, MIB);
 	t.is(store.usedBytes, allocatedOnDisk(directory));
 });
+
+check(
+	'room that another program takes before it is used is made again',
+	onSmallDisk,
+	'size=4m',
+	async (t, directory) => {
+		let evicted = 0;
+		const takeRoom = (message: string) => {
+			if (message === 'evicted' && ++evicted === 1) fillUp(path.join(directory, '..', 'ballast'));
+		};
+		const store = openStore(t, {directory, log: {...recordingLog().log, debug: takeRoom}});
+		for (const url of [A, B, C]) await put(store, url, Buffer.alloc(MIB));
+		await put(store, D, Buffer.alloc(MIB));
+		t.is(evicted, 2);
+		t.deepEqual(await Promise.all([A, B].map(url => get(store, url))), [undefined, undefined]);
+		t.is((await get(store, D))?.length, MIB);
+	},
+);
 
 check(
 	'with all that is left in use a put fails for want of room and leaves nothing behind',
