@@ -105,8 +105,8 @@ test(
 	'the headers deadline holds on a connection used before, and not for the body',
 	withClient,
 	async (t, {origin, clientWith}) => {
-		const client = clientWith({headersTimeoutMs: 80});
-		t.is(await getText(client, origin.serve('/slow-body', {body: 'abcd', dripMs: 40})), 'abcd');
+		const client = clientWith({headersTimeoutMs: 800});
+		t.is(await getText(client, origin.serve('/slow-body', {body: 'abcd', dripMs: 300})), 'abcd');
 		await failsWith(t, 'origin-timeout', client.get(origin.serve('/x', {hang: true}), {signal: NEVER}));
 		t.is(origin.connections, 1);
 	},

@@ -158,7 +158,7 @@ function roundAt(random: () => number, index: number, origin: ForkedOrigin, base
 }
 
 test(`after kill -9 at ${KILLS} random moments of a download, what had come is not fetched again and all bytes are right`, async t => {
-	t.timeout(60_000 + KILLS * 10_000);
+	t.timeout(60_000 + KILLS * 40_000);
 	const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1_000_000));
 	t.log(`SEED=${seed}`);
 	const random = randomFrom(seed);

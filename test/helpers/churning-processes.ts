@@ -26,7 +26,7 @@ export interface ChurnOptions {
 const AT_ONCE = 2;
 /** At most so many operations of a process lie between two kills. */
 const OPERATIONS_PER_KILL = 60;
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 180_000;
 
 /** Processes that use one cache directory at random. */
 export class ChurningProcesses {

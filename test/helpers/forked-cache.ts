@@ -6,8 +6,8 @@ import type {Commands, Message, Request, Setup} from './cache-process.js';
 import {until} from './until.js';
 
 const PROGRAM = path.resolve(import.meta.dirname, 'cache-process.js');
-const START_DEADLINE_MS = 20_000;
-const END_DEADLINE_MS = 10_000;
+const START_DEADLINE_MS = 60_000;
+const END_DEADLINE_MS = 60_000;
 
 /** A cache in a process of its own, which is gone with the test: `cache-process.ts` seen from outside. */
 export class ForkedCache {

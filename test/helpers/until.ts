@@ -8,7 +8,7 @@ const LOOK_EVERY_MS = 20;
  * @returns the first truthy value of `condition`.
  * @throws Error naming `what` once the deadline has passed.
  */
-export async function until<T>(what: string, condition: () => T | Promise<T>, deadlineMs = 15_000): Promise<T> {
+export async function until<T>(what: string, condition: () => T | Promise<T>, deadlineMs = 30_000): Promise<T> {
 	const deadlineAt = performance.now() + deadlineMs;
 	for (;;) {
 		const value = await condition();

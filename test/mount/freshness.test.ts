@@ -208,5 +208,8 @@ test('the configuration says for one host how long what is stored is used, and f
 	const mount = await Mount.start(t, {flags: ['--config', config]});
 	const files = [origin, other].map(each => mount.path(each.serve('/a', version('a', NO_CACHE))));
 	for (let round = 0; round < 3; round++) for (const file of files) t.is(await letters(file), 'a');
-	t.deepEqual([origin.requests.length, other.requests.length], [3, 1]);
+	// Who is held up for over a second between the lookup and the open asks once more.
+	const asked = origin.requests.length;
+	t.true(asked >= 3 && asked <= 3 + 3 * ASKED_BY_LOOKUP, `${asked} requests`);
+	t.is(other.requests.length, 1);
 });

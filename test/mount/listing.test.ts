@@ -5,7 +5,7 @@ import {run, sh} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
 
 const ENTRIES = 10_000;
-const DEADLINE = {deadlineMs: 30_000};
+const DEADLINE = {deadlineMs: 90_000};
 
 test('10,000 entries that the original wrote are listed, found, counted and read', async t => {
 	const cacheDir = await workDirectory(t);

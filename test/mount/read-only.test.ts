@@ -27,6 +27,9 @@ test('a drive mounted read-only reads and fetches, and refuses rm, cp and > with
 	t.is((await run('rm', ['-f', mount.path(url)])).code, 1);
 	t.is(await reading(mount.path(url)), 'read 1 bytes');
 	t.deepEqual(await listed(mount), [encodeURIComponent(url)]);
-	t.deepEqual([origin.requestsOf('/x').length, origin.requestsOf('/y').length], [1, ASKED_BY_LOOKUP]);
-	t.is(origin.requests.length, 1 + ASKED_BY_LOOKUP);
+	t.is(origin.requestsOf('/x').length, 1);
+	// What an origin said is known for five seconds, which on a busy machine may be over for the last of them.
+	const asked = origin.requestsOf('/y').length;
+	t.true(asked >= ASKED_BY_LOOKUP && asked <= 3 * ASKED_BY_LOOKUP, `${asked} requests`);
+	t.is(origin.requests.length, 1 + asked);
 });

@@ -20,9 +20,9 @@ test('D1: a release after the time is an error and frees nobody else’s lock, a
 	for (const open of [openDiskCache, openFanoutCache]) {
 		const clock = new TestClock();
 		const cache = open(t, {clock});
-		const lock = new Lock(cache, 'l', {expire: 1});
+		const lock = new Lock(cache, 'l', {expire: 60});
 		const stalled = await lock.acquire();
-		clock.advance(1001);
+		clock.advance(60_001);
 		const held = await lock.acquire();
 		t.true(held.fence > stalled.fence);
 		t.throws(() => stalled.release(), {message: /not held/}, 'though it is the same lock that has it now');
