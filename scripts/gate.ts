@@ -1,8 +1,8 @@
 /**
  * `npm test` after the compiler: lint, layers, then every suite of tests from
  * fast to slow. A static stage that fails ends the run; a suite that fails does
- * not. A file that fails is run once more, alone, and what passes then is told
- * as unsteady. The last line alone is `N passed, N failed`, with `, N skipped` if any.
+ * not. A file that fails is run once more, alone, unless what it does is random:
+ * what passes then is told as unsteady. The last line alone is `N passed, N failed`, with `, N skipped` if any.
  */
 import {spawnSync} from 'node:child_process';
 import {removeStale, sourcesOf, testsOf} from './compiled-tests.js';
@@ -24,8 +24,6 @@ interface SuiteOptions {
 	/** Run in namespaces of its own, and by whom: what mounts, and what may ask for names that are nobody's. */
 	readonly by?: 'root' | 'nobody';
 	readonly env?: readonly string[];
-	/** What failed may pass by another draw, so it is not run again. */
-	readonly isRandom?: true;
 }
 
 /**
@@ -35,7 +33,7 @@ interface SuiteOptions {
 const SUITES: Readonly<Record<string, SuiteOptions>> = {
 	unit: {concurrency: 2, deadlineMinutes: 15},
 	contract: {concurrency: 2, deadlineMinutes: 5, by: 'root'},
-	property: {concurrency: 2, deadlineMinutes: 10, isRandom: true},
+	property: {concurrency: 2, deadlineMinutes: 10},
 	fault: {concurrency: 2, deadlineMinutes: 20, by: 'root'},
 	mount: {concurrency: 2, deadlineMinutes: 20, by: 'root'},
 	// Once more over the other transport, and as most users have it.
@@ -114,7 +112,7 @@ async function runTests(name: string, options: SuiteOptions, sources: readonly s
 	if (counts.failed > 0 && report.stderr !== '') console.log(report.stderr.trimEnd());
 	if (report.problem !== undefined) console.log(report.problem);
 	progress(name, summary(counts), report.elapsedMs);
-	return {counts, skipped: report.skipped, unsteady: passesNow ? report.failed : []};
+	return {counts, skipped: report.skipped, unsteady: passesNow ? report.failed.map(({title}) => title) : []};
 }
 
 /** Runs the files of the tests that failed once more, where those are few and all that went wrong. */
@@ -124,9 +122,12 @@ async function passesAlone(
 	{counts, failed, problem}: SuiteReport,
 	sources: readonly string[],
 ): Promise<boolean> {
-	const again = sourcesOf(failed, options.folder ?? name, sources) ?? [];
+	const titles = failed.map(({title}) => title);
+	const again = sourcesOf(titles, options.folder ?? name, sources) ?? [];
 	const isAll = problem === undefined && counts.failed === failed.length;
-	if (options.isRandom || !isAll || again.length === 0 || again.length > MOST_RUN_AGAIN) return false;
+	// What is random may pass by another draw, or in another order.
+	const isRandom = failed.some(({diagnostic}) => /^# +SEED=/m.test(diagnostic));
+	if (isRandom || !isAll || again.length === 0 || again.length > MOST_RUN_AGAIN) return false;
 
 	const files = again.map(source => `dist/${source.replace(/\.ts$/, '.js')}`);
 	console.log(`again    ${name}: ${again.join(', ')}`);

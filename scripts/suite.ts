@@ -14,9 +14,8 @@ export interface Suite {
 
 export interface SuiteReport {
 	readonly counts: Counts;
-	/** Titles, as those of `failed`. */
 	readonly skipped: readonly string[];
-	readonly failed: readonly string[];
+	readonly failed: readonly TapResult[];
 	readonly elapsedMs: number;
 	/** Why the run itself failed, if it did. It counts as one failed test. */
 	readonly problem: string | undefined;
@@ -57,12 +56,11 @@ export async function runSuite(
 	reader.end();
 	const problem = problemOf(suite, end, reader);
 	const counts = reader.counts();
-	const titles = (outcome: keyof Counts) =>
-		reader.results.filter(result => result.outcome === outcome).map(result => result.title);
+	const resultsOf = (outcome: keyof Counts) => reader.results.filter(result => result.outcome === outcome);
 	return {
 		counts: problem === undefined ? counts : {...counts, failed: counts.failed + 1},
-		skipped: titles('skipped'),
-		failed: titles('failed'),
+		skipped: resultsOf('skipped').map(result => result.title),
+		failed: resultsOf('failed'),
 		elapsedMs: performance.now() - started,
 		problem,
 		stderr,
