@@ -165,7 +165,9 @@ export class Bringing {
 	}
 
 	async #bringIn(slot: Slot, isAlone: boolean): Promise<Outcome | 'theirs'> {
-		const claimed = isAlone || !this.listener.isWanted() ? 'silent' : await this.#claim();
+		const {store} = this.context;
+		const isRead = this.listener.read.aborted;
+		const claimed = isAlone || !this.listener.isWanted() ? 'silent' : await store.fills.claim(this.key, isRead);
 		if (claimed === 'theirs') return 'theirs';
 		this.#owned = claimed === 'silent' ? undefined : claimed;
 		this.#isFollowing = false;
@@ -174,10 +176,6 @@ export class Bringing {
 		} finally {
 			this.release();
 		}
-	}
-
-	#claim(): Promise<OwnedFill | 'theirs' | 'silent'> {
-		return this.context.store.fills.claim(this.key, this.listener.read.aborted);
 	}
 
 	/** Whether there is an entry by now, and not of another version than readers have begun to read. */
