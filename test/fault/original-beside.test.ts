@@ -196,7 +196,7 @@ testWith(
 			...{directory, seed, shared, processes: 2, limitBytes: LIMIT_BYTES, lengths: LENGTHS},
 			// Who reads what the original writes over is told so, or, where another process was fetching it, that it has
 			// other bytes by now.
-			...{operations: OPERATIONS, others: found, tolerated: ['corrupt-entry', 'origin-failed']},
+			...{operations: OPERATIONS, others: found, tolerated: ['corrupt-entry', 'other bytes than when it was begun']},
 		});
 		processes.onOperation = () => original.step();
 		await processes.run();

@@ -5,7 +5,7 @@
  *
  * @see forked-cache.ts, its other end
  */
-import {CacheError, type ErrorCode} from '../../src/base/errors.js';
+import {CacheError} from '../../src/base/errors.js';
 import type {CacheStats} from '../../src/cache/stats.js';
 import {keyOf, type Version} from '../../src/library/open.js';
 import {checkedMedia, versionOf} from './checked-body.js';
@@ -34,7 +34,8 @@ export interface Plan {
 	/** Bytes of what is stored, more or less. */
 	readonly lengths: readonly number[];
 	/** Errors that are nobody's fault. */
-	readonly tolerated: readonly ErrorCode[];
+	/** Codes, or ends of messages. */
+	readonly tolerated: readonly string[];
 }
 
 export interface Commands {
@@ -195,11 +196,15 @@ class Churn {
 		try {
 			return await oneOf(this.#operations)(own);
 		} catch (error) {
-			const {tolerated} = this.plan;
-			if (error instanceof CacheError && tolerated.includes(error.code)) return false;
+			if (this.#isTolerated(error)) return false;
 			tell({is: 'wrong', what: String(error)});
 			return false;
 		}
+	}
+
+	#isTolerated(error: unknown): boolean {
+		if (!(error instanceof CacheError)) return false;
+		return this.plan.tolerated.some(one => error.code === one || error.message.endsWith(one));
 	}
 
 	async #fetch(): Promise<boolean> {

@@ -1,5 +1,4 @@
 import type {ExecutionContext} from 'ava';
-import type {ErrorCode} from '../../src/base/errors.js';
 import {ForkedCache} from './forked-cache.js';
 import {totalsOnDisk} from './sound-store.js';
 import {until} from './until.js';
@@ -19,7 +18,8 @@ export interface ChurnOptions {
 	readonly operations: number;
 	/** So often one of two is killed at any moment, and another takes its place. */
 	readonly kills?: number;
-	readonly tolerated: readonly ErrorCode[];
+	/** Codes, or ends of messages. */
+	readonly tolerated: readonly string[];
 }
 
 /** Own URLs of each process, and so the operations that it does at once. */

@@ -7,6 +7,7 @@ import {ASKED_BY_LOOKUP, larderWith, Mount, TRANSPORT} from '../helpers/mount.js
 import type {Behaviour} from '../helpers/origin.js';
 import {run, sh} from '../helpers/run.js';
 import {until} from '../helpers/until.js';
+import {ANSWER_WAITS_MS, within} from '../helpers/within.js';
 
 const MIB = 1024 * 1024;
 /** Every open asks. */
@@ -175,10 +176,11 @@ test('a URL that has moved for good is read, and asked about, under its new name
 	const {mount, origin} = await startDrive(t);
 	const target = mount.path(origin.serve('/new', {body: 'bytes'}));
 	const file = mount.path(origin.serve('/old', {status: 301, redirect: '/new'}));
+	let isWaiting = within(ANSWER_WAITS_MS);
 	t.is(await readFile(file, 'utf8'), 'bytes');
-	// Who is held up for over a second between the lookup and the open asks once more.
+	// Who is held up between the lookup and the open asks once more.
 	const asked = origin.requests.length;
-	t.true(asked >= 2 && asked <= 2 + 2 * ASKED_BY_LOOKUP, `${asked} requests`);
+	t.true(asked === 2 || (asked <= 2 + 2 * ASKED_BY_LOOKUP && !isWaiting()), `${asked} requests`);
 	t.is((await stat(file)).size, 5);
 	t.is(await readFile(file, 'utf8'), 'bytes');
 	t.is(await readFile(target, 'utf8'), 'bytes');
@@ -188,10 +190,11 @@ test('a URL that has moved for good is read, and asked about, under its new name
 	t.deepEqual([await readFile(file, 'utf8'), await readFile(target, 'utf8')], ['mine\n', 'bytes']);
 	t.is((await run('rm', [file])).code, 0);
 	t.is((await run('rm', [target])).code, 0);
+	isWaiting = within(ANSWER_WAITS_MS);
 	t.is(await readFile(file, 'utf8'), 'bytes');
 	const again = origin.requests.slice(asked).map(request => request.path);
 	t.deepEqual(again.slice(0, 2), ['/old', '/new']);
-	t.true(again.length <= 2 + 2 * ASKED_BY_LOOKUP, String(again));
+	t.true(again.length === 2 || (again.length <= 2 + 2 * ASKED_BY_LOOKUP && !isWaiting()), String(again));
 });
 
 test('a file that its origin does not have is asked for once, however many look', async t => {
@@ -207,9 +210,10 @@ test('the configuration says for one host how long what is stored is used, and f
 	await writeFile(config, `hosts:\n  http://${origin.host}: {freshness: http}\n`);
 	const mount = await Mount.start(t, {flags: ['--config', config]});
 	const files = [origin, other].map(each => mount.path(each.serve('/a', version('a', NO_CACHE))));
+	const isWaiting = within(ANSWER_WAITS_MS);
 	for (let round = 0; round < 3; round++) for (const file of files) t.is(await letters(file), 'a');
-	// Who is held up for over a second between the lookup and the open asks once more.
+	// Who is held up between the lookup and the open asks once more.
 	const asked = origin.requests.length;
-	t.true(asked >= 3 && asked <= 3 + 3 * ASKED_BY_LOOKUP, `${asked} requests`);
+	t.true(asked === 3 || (asked > 3 && asked <= 3 + 3 * ASKED_BY_LOOKUP && !isWaiting()), `${asked} requests`);
 	t.is(other.requests.length, 1);
 });

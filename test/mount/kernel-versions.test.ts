@@ -190,7 +190,7 @@ test.serial('readers, mapping or not, see one version whole while it is put, evi
 		t.deepEqual(wrong, [], way);
 		t.true(rounds > 10, way);
 		// The kernel opens once more what was replaced between its lookup and its open; one that is replaced again then, says so.
-		t.true(stale < rounds / 10, `${way}: ${stale} of ${rounds} rounds stale`);
+		t.true(stale <= 1 + rounds / 100, `${way}: ${stale} of ${rounds} rounds stale`);
 	}
 
 	t.log(`${changes} changes`);
@@ -211,7 +211,12 @@ while time.time() < end and len(wrong) < 5:
 			# While it is put it grows.
 			if os.stat(file).st_size > 6 * step: wrong.append('too large')
 			continue
-		with open(file, 'rb', 0) as f:
+		try: f = open(file, 'rb', 0)
+		except OSError as error:
+			if error.errno != errno.ESTALE: raise
+			stale += 1
+			continue
+		with f:
 			if way == 'read':
 				data = b''
 				while True:
@@ -230,8 +235,7 @@ while time.time() < end and len(wrong) < 5:
 		elif len(data) != (ord(max(seen)) - 96) * step: wrong.append('%d bytes of %s' % (len(data), max(seen)))
 		letters |= seen
 	except OSError as error:
-		if error.errno == errno.ESTALE: stale += 1
-		else: wrong.append(error.strerror)
+		wrong.append(error.strerror)
 print(json.dumps({'way': way, 'rounds': rounds, 'stale': stale, 'letters': ''.join(sorted(letters)), 'wrong': wrong}))
 `;
 
@@ -277,10 +281,12 @@ test('a stored file that was read before is opened and read again without a READ
 	const lookOften = async () => {
 		for (const name of [file, absent]) t.is((await run('python3', ['-c', `import os, sys\n${look}`, name])).code, 0);
 	};
-	// The first reading fills the pages. They and the names are kept once the store is watched, for which a drive that
-	// answers does not wait. A READ is 256 KiB at most.
-	await until('three readings are under 180 writes', async () => (await sentWhile(readThrice)) < 180);
-	await until('2000 looks are under 200 writes', async () => (await sentWhile(lookOften)) < 200);
+	// Names and pages are kept once the store is watched, for which a drive that answers does not wait.
+	await until('names are kept', async () => (await sentWhile(lookOften)) < 200);
+	// The first reading after that fills the pages. A READ is 256 KiB at most.
+	await readThrice();
+	t.true((await sentWhile(readThrice)) < 180);
+	t.true((await sentWhile(lookOften)) < 200);
 });
 
 /** Opens files, reads nothing, and tells how many pages of each the kernel has: mincore(2). */
